@@ -1,0 +1,167 @@
+"""Run the tests part by part: what this machine can run, and a plain word about what it cannot."""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.programs import missing
+from tests.services.postgres import private_postgres
+
+ROOT = Path(__file__).resolve().parent.parent
+PROCESSES = "e2e or cluster or browser or chaos"
+CORE = ("tests/core", "tests/runner", "tests/host", "tests/model_server", "tests/test_architecture.py")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One run of pytest and what it needs."""
+
+    name: str
+    about: str
+    select: str
+    programs: tuple[str, ...] = ()
+    parallel: bool = False
+    database: bool = False
+
+    def arguments(self, report: Path) -> list[str]:
+        """pytest's command line; the report is where skips and failures are counted."""
+        arguments = ["-m", self.select, f"--junitxml={report}"]
+        if self.parallel:
+            arguments += ["-n", os.environ.get("WORKERS", str(min(os.cpu_count() or 1, 4)))]
+        if self.database:
+            arguments += [f"--ignore={path}" for path in CORE]
+        return arguments
+
+
+CLUSTER = ("initdb", "postgres", "redis-server")
+PARTS = (
+    Part(name="unit", about="no process, SQLite", select=f"not ({PROCESSES} or postgres)", parallel=True),
+    Part(
+        name="postgres",
+        about="the database tests again, on PostgreSQL",
+        select=f"not ({PROCESSES})",
+        programs=("initdb", "postgres"),
+        parallel=True,
+        database=True,
+    ),
+    Part(
+        name="e2e",
+        about="real processes: one server on Daphne, SQLite",
+        select="e2e and not cluster and not browser and not chaos",
+    ),
+    Part(
+        name="cluster",
+        about="real processes: two replicas on uvicorn, PostgreSQL, Redis",
+        select="cluster and not browser and not chaos",
+        programs=CLUSTER,
+    ),
+    Part(name="browser", about="the dashboard in Chromium", select="browser", programs=("chromium",)),
+    Part(name="chaos", about="kill -9 at named and random points", select="chaos and not cluster"),
+    Part(
+        name="chaos-cluster",
+        about="kill -9 with two replicas",
+        select="chaos and cluster",
+        programs=CLUSTER,
+    ),
+)
+NOTHING_COLLECTED = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How a part ended: its verdict, pytest's last line and the number of skipped tests."""
+
+    part: Part
+    passed: bool
+    closing: str
+    skipped: int
+    seconds: float
+
+
+def execute(part: Part, environ: Mapping[str, str], extra: list[str]) -> Outcome:
+    """Run one part, passing its output through."""
+    started = time.monotonic()
+    print(f"\n--- {part.name}: {part.about}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="omnigent-tests-") as directory:
+        report = Path(directory) / "report.xml"
+        command = [sys.executable, "-m", "pytest", *part.arguments(report), *extra]
+        closing = ""
+        with subprocess.Popen(
+            command, cwd=ROOT, env=dict(environ), stdout=subprocess.PIPE, text=True
+        ) as process:
+            for line in process.stdout or ():
+                sys.stdout.write(line)
+                sys.stdout.flush()
+                closing = line.strip("= \n") or closing
+        skipped = skips(report)
+    passed = process.returncode in (0, NOTHING_COLLECTED)
+    return Outcome(
+        part=part, passed=passed, closing=closing, skipped=skipped, seconds=time.monotonic() - started
+    )
+
+
+def skips(report: Path) -> int:
+    """How many tests the run skipped."""
+    if not report.exists():
+        return 0
+    suites = ET.parse(report).getroot().iter("testsuite")
+    return sum(int(suite.get("skipped", "0")) for suite in suites)
+
+
+def run(part: Part, extra: list[str]) -> Outcome:
+    """Run one part with the servers it needs around it."""
+    environ = dict(os.environ)
+    with ExitStack() as stack:
+        if part.database:
+            server = stack.enter_context(private_postgres())
+            environ["DATABASE_URL"] = server.url("postgres")
+        return execute(part, environ, extra)
+
+
+def report(outcomes: list[Outcome], left_out: list[Part], *, require_all: bool) -> bool:
+    """Print pytest's closing lines and what was left out; say whether all is well."""
+    print("\n--- summary")
+    good = True
+    for outcome in outcomes:
+        bad_skips = require_all and outcome.skipped > 0
+        good = good and outcome.passed and not bad_skips
+        verdict = "passed" if outcome.passed and not bad_skips else "FAILED"
+        note = f" ({outcome.skipped} skipped, and none may be)" if bad_skips else ""
+        print(f"{outcome.part.name:<14}{verdict}  {outcome.closing}{note}")
+    for part in left_out:
+        packages = " ".join(missing(part.programs))
+        print(f"{part.name:<14}left out: {part.about} needs {packages}; install with: make deps-system")
+    return good and not (require_all and left_out)
+
+
+def main() -> None:
+    """Run the named parts, or all of them, `--repeat` times or until one fails."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(part.name for part in PARTS))
+    parser.add_argument("--repeat", type=int, default=1)
+    options, extra = parser.parse_known_args()
+    names = {part.name for part in PARTS}
+    unknown = [name for name in options.parts if name not in names]
+    if unknown:
+        parser.error(f"no part is called {unknown[0]}; there are: {', '.join(sorted(names))}")
+    wanted = [part for part in PARTS if not options.parts or part.name in options.parts]
+    left_out = [part for part in wanted if missing(part.programs)]
+    require_all = os.environ.get("REQUIRE_ALL", "") not in ("", "0")
+    for round_number in range(1, options.repeat + 1):
+        if options.repeat > 1:
+            print(f"\n=== round {round_number} of {options.repeat}", flush=True)
+        outcomes = [run(part, extra) for part in wanted if part not in left_out]
+        if not report(outcomes, left_out, require_all=require_all):
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
