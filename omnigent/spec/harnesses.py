@@ -1,0 +1,100 @@
+"""The names a spec may give for its harness, and which of them mean the same one."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+OURS = frozenset({"scripted", "openai-responses", "openai-chat", "anthropic"})
+
+VENDOR = frozenset(
+    [
+        "acp",
+        "antigravity",
+        "antigravity-native",
+        "claude-native",
+        "claude-sdk",
+        "codex",
+        "codex-native",
+        "copilot",
+        "cursor",
+        "cursor-native",
+        "devin-native",
+        "goose",
+        "goose-native",
+        "grok",
+        "hermes",
+        "hermes-native",
+        "jcode",
+        "kimi",
+        "kimi-native",
+        "kiro-native",
+        "open-responses",
+        "openai-agents",
+        "opencode-native",
+        "pi",
+        "pi-native",
+        "qwen",
+        "qwen-native",
+    ]
+)
+
+CANONICAL = OURS | VENDOR
+
+# Underscore spellings need no row: they are read as hyphens first.
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {
+        "claude": "claude-sdk",
+        "agents-sdk": "openai-agents",
+        "openai-agents-sdk": "openai-agents",
+        "grok-build": "grok",
+        "agy": "antigravity",
+        "google-antigravity": "antigravity",
+        "agy-native": "antigravity-native",
+        "native-agy": "antigravity-native",
+        "native-antigravity": "antigravity-native",
+        "devin": "devin-native",
+        "devin-acp": "devin-native",
+        "github-copilot": "copilot",
+        "kimi-code": "kimi",
+        "qwen-code": "qwen",
+        "opencode": "opencode-native",
+        "native-devin": "devin-native",
+        "native-goose": "goose-native",
+        "native-hermes": "hermes-native",
+        "native-kimi": "kimi-native",
+        "native-kiro": "kiro-native",
+        "native-opencode": "opencode-native",
+        "native-pi": "pi-native",
+        "native-qwen": "qwen-native",
+    }
+)
+
+_BY_MODEL_PREFIX = (
+    ("databricks-claude-", "claude-sdk"),
+    ("anthropic/", "claude-sdk"),
+    ("claude-", "claude-sdk"),
+    ("databricks-gpt-", "openai-agents"),
+    ("openai/gpt-", "openai-agents"),
+    ("gpt-", "openai-agents"),
+    ("xai/grok-", "openai-agents"),
+)
+
+
+def canonical(name: str) -> str | None:
+    """The one name a spelling stands for; `acp:<slug>` stands for itself; None when it is unknown."""
+    if name.startswith("acp:") and len(name) > len("acp:"):
+        return name
+    hyphenated = name.replace("_", "-")
+    resolved = ALIASES.get(hyphenated, hyphenated)
+    return resolved if resolved in CANONICAL else None
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """Every accepted spelling of a canonical name, itself first; hosts report readiness for each."""
+    hyphenated = (name, *(alias for alias, target in ALIASES.items() if target == name))
+    underscored = (spelling.replace("-", "_") for spelling in hyphenated)
+    return tuple(dict.fromkeys((*hyphenated, *underscored)))
+
+
+def inferred_from_model(model: str) -> str | None:
+    """The harness a model name implies when a single-file agent names none."""
+    return next((harness for prefix, harness in _BY_MODEL_PREFIX if model.startswith(prefix)), None)
