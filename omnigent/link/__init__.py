@@ -1,0 +1,6 @@
+"""The reconnecting WebSocket client that runner and host share."""
+
+from omnigent.link.client import Link, LinkDown, LinkHooks
+from omnigent.link.rules import LinkClock, LinkEnd, LinkRules
+
+__all__ = ["Link", "LinkClock", "LinkDown", "LinkEnd", "LinkHooks", "LinkRules"]

@@ -1,0 +1,161 @@
+"""The calls a runner makes to its server over HTTP, repeated while the server is away."""
+
+import asyncio
+import logging
+import random
+import secrets
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from omnigent.runner.credentials import Credentials
+
+log = logging.getLogger(__name__)
+
+_AWAY: Final = frozenset({502, 503, 504})
+_HUMAN_SECONDS: Final = 86_460.0
+_TOOL_SECONDS: Final = 7_260.0
+
+
+class ServerUnreachable(Exception):
+    """The server did not answer within the patience of this runner."""
+
+
+class ServerRefused(Exception):
+    """The server answered with an error status."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"HTTP {status}: {text[:500]}")
+        self.status = status
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Patience:
+    """How long and how often a call is repeated; `now` and `sleep` belong to tests."""
+
+    seconds: float = 120.0
+    start: float = 0.2
+    cap: float = 3.0
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentContents:
+    """An agent's bundle as the server sent it."""
+
+    data: bytes
+    version: str
+
+
+class ServerApi:
+    """One connection pool to the server, with the identity of this runner."""
+
+    def __init__(
+        self,
+        *,
+        server_url: str,
+        runner_id: str,
+        token: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=server_url, transport=transport or _transport(), timeout=60.0, trust_env=False
+        )
+        self.credentials = Credentials(self._client, runner_id, token)
+        self._patience = patience or Patience()
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def snapshot(self, session_id: str) -> dict[str, Any]:
+        flags = ("include_items", "include_liveness", "include_usage", "include_live_status")
+        answer = await self._call("GET", f"/v1/sessions/{session_id}", params=dict.fromkeys(flags, "false"))
+        return _object(answer)
+
+    async def agent_contents(self, session_id: str) -> AgentContents:
+        answer = await self._call("GET", f"/v1/sessions/{session_id}/agent/contents")
+        return AgentContents(data=answer.content, version=answer.headers.get("X-Agent-Version", ""))
+
+    async def items(self, session_id: str) -> list[dict[str, Any]]:
+        """All items of the session, oldest first."""
+        items: list[dict[str, Any]] = []
+        params = {"limit": "100", "order": "asc"}
+        while True:
+            page = _object(await self._call("GET", f"/v1/sessions/{session_id}/items", params=params))
+            items += page.get("data", [])
+            if not page.get("has_more") or not page.get("last_id"):
+                return items
+            params["after"] = page["last_id"]
+
+    async def evaluate(self, session_id: str, event: Mapping[str, Any]) -> dict[str, Any]:
+        """A policy verdict; held open by the server while a person is asked."""
+        path = f"/v1/sessions/{session_id}/policies/evaluate"
+        return _object(await self._call("POST", path, json={"event": event}, timeout=_HUMAN_SECONDS))
+
+    async def mcp(self, session_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """One JSON-RPC request to the tool gate, not repeated here: the caller knows when it may be."""
+        path = f"/v1/sessions/{session_id}/mcp"
+        return _object(await self._once("POST", path, json=body, timeout=_TOOL_SECONDS))
+
+    async def post_event(self, session_id: str, event: Mapping[str, Any]) -> None:
+        """One event; its key makes a repeat after a lost answer harmless."""
+        headers = {"Idempotency-Key": secrets.token_hex(16)}
+        await self._call("POST", f"/v1/sessions/{session_id}/events", json=event, headers=headers)
+
+    async def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Repeat while the server is unreachable or a proxy says so; raises ServerUnreachable."""
+        patience = self._patience
+        deadline = patience.now() + patience.seconds
+        delay = patience.start
+        while True:
+            try:
+                return await self._once(method, path, **options)
+            except ServerUnreachable:
+                if patience.now() + delay >= deadline:
+                    raise
+            await patience.sleep(delay * random.uniform(0.5, 1.0))
+            delay = min(delay * 2, patience.cap)
+
+    async def _once(self, method: str, path: str, **options: Any) -> httpx.Response:
+        own: Mapping[str, str] = options.pop("headers", {})
+        timeout = httpx.Timeout(options.pop("timeout", 60.0), connect=5.0, pool=60.0)
+        for attempt in (1, 2):
+            headers = {**await self.credentials.headers(), **own}
+            try:
+                answer = await self._client.request(method, path, headers=headers, timeout=timeout, **options)
+            except httpx.TransportError as exc:
+                raise ServerUnreachable(f"{method} {path}: {exc or type(exc).__name__}") from exc
+            if answer.status_code != 401 or attempt == 2:
+                break
+            self.credentials.forget()
+        if answer.status_code in _AWAY:
+            raise ServerUnreachable(f"{method} {path}: HTTP {answer.status_code}")
+        if not answer.is_success:
+            raise ServerRefused(answer.status_code, answer.text)
+        return answer
+
+
+def _object(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise ServerRefused(answer.status_code, "the answer is no JSON object")
+    return body
+
+
+def _transport() -> httpx.AsyncHTTPTransport:
+    """Keep-alive probes end a call whose server vanished: tool calls may rightly take hours."""
+    options: list[tuple[int, int, int]] = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+    return httpx.AsyncHTTPTransport(socket_options=options, limits=limits)

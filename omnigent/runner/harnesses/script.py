@@ -1,0 +1,141 @@
+"""The plain requests that the scripted harness understands, and what each of them does."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+MAX_CALLS: Final = 50
+MAX_COUNT: Final = 100_000
+MAX_SECONDS: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Text; `pieces` are shown one by one, with a pause between them when `slowly`."""
+
+    pieces: tuple[str, ...]
+    slowly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Think:
+    """Reasoning for so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Tool calls made at once."""
+
+    calls: tuple[tuple[str, Mapping[str, Any]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskFirst:
+    """An approval, then the shell command."""
+
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The turn fails with this message."""
+
+    message: str
+
+
+Step = Say | Think | Call | AskFirst | Fail
+
+ABILITIES: Final = """\
+I am a script and no model; I only know these requests, one per line:
+- Run the shell command: CMD
+- Read the file PATH
+- Write TEXT to PATH
+- Think for N seconds
+- Call N tools at once
+- Count to N
+- Count to N slowly
+- Ask me before running: CMD
+- Fail with TEXT
+"""
+
+
+def steps_of(text: str) -> Iterator[Step]:
+    """What to do about one message: its lines in order, or an echo when no line is a request."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    known = [_step_of(line) for line in lines]
+    if not any(known):
+        yield Say(words(f"You said: {text.strip()}\n\n{ABILITIES}"))
+        return
+    for line, step in zip(lines, known, strict=True):
+        yield step or Say(words(f"You said: {line}\n"))
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The text in small pieces, each a word with the space that follows it."""
+    return tuple(re.findall(r"\s*\S+\s*", text)) or ((text,) if text else ())
+
+
+def _shell(match: re.Match[str]) -> Step:
+    return Call((("sys_os_shell", {"command": match["command"]}),))
+
+
+def _read(match: re.Match[str]) -> Step:
+    return Call((("sys_os_read", {"path": match["path"]}),))
+
+
+def _write(match: re.Match[str]) -> Step:
+    return Call((("sys_os_write", {"path": match["path"], "content": match["text"] + "\n"}),))
+
+
+def _think(match: re.Match[str]) -> Step:
+    return Think(min(float(match["seconds"]), MAX_SECONDS))
+
+
+def _call_many(match: re.Match[str]) -> Step:
+    count = min(int(match["count"]), MAX_CALLS)
+    return Call(tuple(("sys_os_shell", {"command": f"echo tool {n}"}) for n in range(1, count + 1)))
+
+
+def _count(match: re.Match[str]) -> Step:
+    numbers = range(1, min(int(match["count"]), MAX_COUNT) + 1)
+    return Say((*(f"{number} " for number in numbers), "\n"), slowly=match["slowly"] is not None)
+
+
+def _ask(match: re.Match[str]) -> Step:
+    return AskFirst(match["command"])
+
+
+def _fail(match: re.Match[str]) -> Step:
+    return Fail(match["text"])
+
+
+_REQUESTS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Step]], ...]] = tuple(
+    (re.compile(pattern, re.IGNORECASE), build)
+    for pattern, build in (
+        (r"run the shell command:\s*(?P<command>.+)", _shell),
+        (r"read the file:?\s+(?P<path>.+)", _read),
+        (r"write\s+(?P<text>.+)\s+to\s+(?P<path>\S+)", _write),
+        (r"think for\s+(?P<seconds>\d{1,6}(?:\.\d{1,6})?)\s+seconds?\.?", _think),
+        (r"call\s+(?P<count>\d{1,6})\s+tools? at once\.?", _call_many),
+        (r"count to\s+(?P<count>\d{1,9})(?P<slowly>\s+slowly)?\.?", _count),
+        (r"ask me before running:\s*(?P<command>.+)", _ask),
+        (r"fail with\s+(?P<text>.+)", _fail),
+    )
+)
+
+
+def _step_of(line: str) -> Step | None:
+    for pattern, build in _REQUESTS:
+        match = pattern.fullmatch(line)
+        if match:
+            return build(match)
+    return None
+
+
+def arguments_text(arguments: Mapping[str, Any]) -> str:
+    """Arguments as a model writes them."""
+    return json.dumps(arguments, ensure_ascii=False)

@@ -1,0 +1,46 @@
+"""Notices when the process that started this one is gone."""
+
+import asyncio
+import contextlib
+import os
+from typing import Final
+
+_POLL_SECONDS: Final = 1.0
+
+
+async def parent_gone(pid: int) -> None:
+    """Return when the process has ended; at once when there is none."""
+    if not hasattr(os, "pidfd_open"):
+        await _polled(pid)
+        return
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    except OSError:
+        await _polled(pid)
+        return
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+
+
+async def _polled(pid: int) -> None:
+    while _is_alive(pid):  # noqa: ASYNC110 - the kernel offers no event here
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,19 @@
+"""The built-in tools by name, as an agent's specification switches them on."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from omnigent.runner.tools.base import Tool
+from omnigent.runner.tools.files import EditFile, ReadFile, WriteFile
+from omnigent.runner.tools.shell import Shell
+from omnigent.spec.types import AgentSpec
+
+OS_TOOLS: Final[Mapping[str, Tool]] = MappingProxyType(
+    {tool.schema.name: tool for tool in (ReadFile(), WriteFile(), EditFile(), Shell())}
+)
+
+
+def tools_of(spec: AgentSpec) -> Mapping[str, Tool]:
+    """The tools this agent may call."""
+    return OS_TOOLS if spec.os_env is not None else MappingProxyType({})

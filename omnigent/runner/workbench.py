@@ -1,0 +1,188 @@
+"""Where a session's turns are worked on: its settings, agent, history and tools, and who waits for whom."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from omnigent.protocol.events import ElicitationResolved, SessionChangedFilesInvalidated
+from omnigent.runner.agents import LoadedAgent
+from omnigent.runner.announce import Announcer
+from omnigent.runner.approvals import Approvals
+from omnigent.runner.gate import APPROVAL_SECONDS, ToolGate
+from omnigent.runner.harnesses.base import ToolCall
+from omnigent.runner.history import CANCELLED_OUTPUT, INTERRUPTED, History, loaded
+from omnigent.runner.inbox import Message
+from omnigent.runner.operations import Operations
+from omnigent.runner.parking import Parking
+from omnigent.runner.profile import Profile
+from omnigent.runner.runtime import Runtime
+from omnigent.runner.toolbox import Toolbox
+from omnigent.runner.tools.base import ToolContext
+from omnigent.runner.tools.registry import tools_of
+from omnigent.runner.turn import Turn
+from omnigent.runner.uplink import Uplink
+from omnigent.runner.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+_CHANGED_FILES_SECONDS: Final = 0.75
+
+
+class Workbench:
+    """What one session has in memory besides its inbox; the world of its turns."""
+
+    def __init__(self, session_id: str, runtime: Runtime, uplink: Uplink) -> None:
+        self.profile: Profile | None = None
+        self.approvals = Approvals()
+        self.client_results: Parking[str] = Parking()
+        self._session_id = session_id
+        self._runtime = runtime
+        self._uplink = uplink
+        self._operations = Operations()
+        self._history: History | None = None
+        self._agent: LoadedAgent | None = None
+        self._agent_key: tuple[object, object] | None = None
+        self._loading = asyncio.Lock()
+        self._toolbox: Toolbox | None = None
+        self._turn: Turn | None = None
+        self._files_told = 0.0
+        self._files_dirty = False
+        self._gate = ToolGate(
+            runtime.api, session_id=session_id, approvals=self.approvals, tunnel_up=runtime.tunnel.wait
+        )
+
+    # -- what is loaded ------------------------------------------------------------------------------
+
+    async def agent(self) -> LoadedAgent:
+        """The session's agent, with the profile loaded too. Raises what Agents.load raises."""
+        async with self._loading:
+            if self.profile is None:
+                self.profile = Profile.of_snapshot(await self._runtime.api.snapshot(self._session_id))
+            if self._agent is None:
+                self._agent = await self._runtime.agents.load(self._session_id)
+                self._toolbox = None
+            return self._agent
+
+    async def toolbox(self) -> Toolbox:
+        agent = await self.agent()
+        if self._toolbox is None:
+            assert self.profile is not None
+            spec = agent.for_sub_agent(self.profile.sub_agent_name)
+            context = ToolContext(
+                workspace=await asyncio.to_thread(self._workspace, spec.os_env.cwd if spec.os_env else None),
+                environment=self._runtime.config.child_environment,
+                reaper=self._runtime.reaper,
+            )
+            self._toolbox = Toolbox(tools_of(spec), context, self._operations)
+        return self._toolbox
+
+    def _workspace(self, cwd: str | None) -> Workspace:
+        named = self.profile.workspace if self.profile else None
+        usable = named is not None and Path(named).is_dir()
+        workspace = Workspace.at(named if named is not None and usable else self._runtime.config.workspace)
+        return workspace.inside(cwd) if cwd else workspace
+
+    def forget(self) -> None:
+        """Everything is loaded again when it is needed."""
+        self._history = None
+        self.profile = None
+        self.forget_agent()
+
+    def forget_agent(self) -> None:
+        self._agent = None
+        self._toolbox = None
+
+    async def close(self) -> None:
+        """End the tools that still run."""
+        await self._operations.cancel()
+
+    # -- a turn ----------------------------------------------------------------------------------------
+
+    def admit(self, messages: Sequence[Message]) -> None:
+        """Put a turn's messages into the history; one that is not loaded yet finds them when it is."""
+        if self._history is not None:
+            self._history.begin_turn()
+            for message in messages:
+                self._history.add_message(message)
+
+    async def prepare(
+        self, messages: Sequence[Message], announcer: Announcer, take_steers: Callable[[], Sequence[Message]]
+    ) -> Turn:
+        """Load what is missing and build the turn."""
+        first = messages[0]
+        if self._history is None:
+            items = await self._runtime.api.items(self._session_id)
+            self._history = History(loaded(items, first.get("persisted_item_id")))
+            self.admit(messages)
+        key = (first.get("agent_id"), first.get("agent_revision"))
+        if self._agent_key not in {None, key}:
+            self.forget_agent()
+        self._agent_key = key
+        agent = await self.agent()
+        assert self.profile is not None
+        settings = self.profile.turn_settings(agent, first, self._runtime.models)
+        announcer.named(settings.agent)
+        self._take_steers = take_steers
+        self._turn = Turn(
+            settings=settings,
+            model=self._runtime.models.get(settings.harness),
+            history=self._history,
+            announcer=announcer,
+            world=self,
+        )
+        return self._turn
+
+    def close_turn(self, *, note: bool) -> Sequence[ToolCall]:
+        """Tidy up after a turn; with `note` the history says that it was interrupted. The open calls."""
+        for elicitation_id in self.approvals.abandoned():
+            self._uplink.put(ElicitationResolved(elicitation_id=elicitation_id))
+        if self._files_dirty:
+            self._tell_changed_files()
+        unfinished = self._turn.unfinished if self._turn is not None else []
+        self._turn = None
+        if note and self._history is not None:
+            for call in unfinished:
+                self._history.add_call(
+                    {"call_id": call.call_id, "name": call.name, "arguments": call.arguments}
+                )
+                self._history.add_output(call.call_id, CANCELLED_OUTPUT)
+            self._history.add_note(INTERRUPTED)
+        return unfinished
+
+    # -- the world of a turn -----------------------------------------------------------------------------
+
+    async def call_tool(self, name: str, arguments: Mapping[str, Any], operation_id: str) -> str:
+        return await self._gate.call(name, arguments, operation_id)
+
+    async def cancel_tool(self, operation_id: str) -> None:
+        await self._operations.cancel(operation_id)
+
+    async def client_result(self, call_id: str) -> str:
+        return await self.client_results.wait(call_id, APPROVAL_SECONDS)
+
+    async def approve(self, elicitation_id: str) -> str:
+        return (await self.approvals.answer(elicitation_id, APPROVAL_SECONDS)).action
+
+    async def evaluate(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        return await self._runtime.api.evaluate(self._session_id, event)
+
+    async def tool_ran(self, name: str) -> None:
+        if self._toolbox is None or not self._toolbox.mutates(name):
+            return
+        if time.monotonic() - self._files_told < _CHANGED_FILES_SECONDS:
+            self._files_dirty = True
+        else:
+            self._tell_changed_files()
+
+    def take_steers(self) -> Sequence[Message]:
+        if self._files_dirty:
+            self._tell_changed_files()
+        return self._take_steers()
+
+    def _tell_changed_files(self) -> None:
+        self._files_dirty = False
+        self._files_told = time.monotonic()
+        self._uplink.put(SessionChangedFilesInvalidated(session_id=self._session_id))
