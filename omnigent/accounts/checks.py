@@ -1,0 +1,84 @@
+"""System checks of the settings: each bad value has an id and a hint."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+
+from omnigent.env import BadValue
+from omnigent.secret_key import FILE_NAME
+
+AppConfigs = Sequence[AppConfig] | None
+SECRET_KEY_LENGTH = 32
+
+
+def check_environment(app_configs: AppConfigs, **kwargs: Any) -> list[CheckMessage]:
+    bad_values: Sequence[BadValue] = settings.OMNIGENT_BAD_VALUES
+    return [
+        Error(f"{bad.name}: {bad.problem}.", hint=bad.hint, obj=bad.name, id="omnigent.E001")
+        for bad in bad_values
+    ]
+
+
+def check_hosts(app_configs: AppConfigs, **kwargs: Any) -> list[CheckMessage]:
+    """A wildcard would let any site that points a name at this machine talk to the server (DNS rebinding)."""
+    return [
+        Error(
+            f"ALLOWED_HOSTS contains {host!r}.",
+            hint="List the exact names clients use in OMNIGENT_ALLOWED_HOSTS, without a scheme or port.",
+            obj="OMNIGENT_ALLOWED_HOSTS",
+            id="omnigent.E002",
+        )
+        for host in settings.ALLOWED_HOSTS
+        if "*" in host or "/" in host or not host.strip(".")
+    ]
+
+
+def check_origins(app_configs: AppConfigs, **kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"TRUSTED_ORIGINS contains {origin!r}, which is not an origin.",
+            hint="Use scheme://host or scheme://host:port in OMNIGENT_TRUSTED_ORIGINS, without a path.",
+            obj="OMNIGENT_TRUSTED_ORIGINS",
+            id="omnigent.E003",
+        )
+        for origin in settings.TRUSTED_ORIGINS
+        if not is_origin(origin)
+    ]
+
+
+def check_secret_key(app_configs: AppConfigs, **kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if len(settings.SECRET_KEY) < SECRET_KEY_LENGTH:
+        found.append(
+            Error(
+                f"SECRET_KEY is shorter than {SECRET_KEY_LENGTH} characters.",
+                hint=f"Unset SECRET_KEY and remove {FILE_NAME} from the data directory to get a new one.",
+                obj="SECRET_KEY",
+                id="omnigent.E004",
+            )
+        )
+    path = settings.DATA_DIR / FILE_NAME
+    if path.exists() and path.stat().st_mode & 0o077:
+        found.append(
+            Warning(
+                f"{path} can be read by other users.",
+                hint=f"Run: chmod 600 {path}",
+                obj="SECRET_KEY",
+                id="omnigent.W001",
+            )
+        )
+    return found
+
+
+def is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018  # reading it raises for a port that is not a number
+    except ValueError:
+        return False
+    exact = f"{parts.scheme}://{parts.netloc}"
+    return bool(parts.scheme and parts.netloc) and text == exact and "*" not in text and "@" not in text

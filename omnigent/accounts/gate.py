@@ -1,0 +1,37 @@
+"""The ASGI door in front of every route: host, origin and identity are settled before anything else runs."""
+
+from omnigent.accounts.host_guard import check_host_and_origin
+from omnigent.accounts.identity import identify
+from omnigent.api.asgi import Application, Receive, Scope, Send, refuse
+from omnigent.errors import OmnigentError
+
+OPEN_PATHS = frozenset({"/health"})
+INTERNAL_PREFIX = "/internal/"
+
+
+class Gate:
+    """Wraps an application; routes behind it find the caller as `scope["principal"]`.
+
+    Open paths go without one: health probes, and calls between replicas, which carry a signature of their own
+    that the receiving route verifies.
+    """
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            try:
+                check_host_and_origin(scope)
+                if is_open(scope["path"]):
+                    scope["principal"] = None
+                else:
+                    scope["principal"] = identify(scope["headers"], scope.get("client"))
+            except OmnigentError as exc:
+                await refuse(scope, receive, send, exc)
+                return
+        await self.app(scope, receive, send)
+
+
+def is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(INTERNAL_PREFIX)

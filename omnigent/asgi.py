@@ -1,0 +1,48 @@
+"""The ASGI application: health at once, consumers for streams and tunnels, the rest one hop away in Django."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "omnigent.settings")
+
+import django
+
+django.setup()
+
+from django.apps import apps  # Django must be set up before anything that imports models
+
+from omnigent.accounts.gate import Gate
+from omnigent.api.asgi import Application, Receive, Scope, Send, refuse
+from omnigent.api.errors import not_found
+from omnigent.api.handler import PooledHandler
+from omnigent.api.views import health
+from sessions_app.routing import consumer_for
+
+
+class Router:
+    """Sends each connection to whoever answers it; Django's handler is built with the process's threads."""
+
+    def __init__(self) -> None:
+        self._django: Application | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            raise ValueError(f"unknown connection type {scope['type']!r}")
+        if scope["type"] == "http" and scope["path"] == "/health" and not scope["query_string"]:
+            await health(scope, receive, send)
+            return
+        consumer = consumer_for(scope)
+        if consumer is not None:
+            await consumer(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await refuse(scope, receive, send, not_found())
+        else:
+            await self.ordinary(scope, receive, send)
+
+    async def ordinary(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer through Django's middleware, views and templates."""
+        if self._django is None:
+            self._django = PooledHandler(apps.get_app_config("sessions_app").process.pool)  # type: ignore[attr-defined]
+        await self._django(scope, receive, send)
+
+
+application = Gate(Router())

@@ -1,0 +1,128 @@
+"""The server process: `python -m omnigent.server`, with `--help` for its options."""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+import django
+from django.apps import apps
+from django.conf import settings
+from django.core import checks
+from django.core.management import call_command
+from django.utils.module_loading import import_string
+
+from omnigent.serving.host_child import HostChild, host_command
+from omnigent.serving.lifecycle import Lifecycle
+from omnigent.serving.limits import Limits
+from omnigent.serving.listener import is_loopback_host, listen, url_of
+from omnigent.serving.lock import AlreadyRunning, DataDirLock
+
+REFUSED = 2
+# By name, because loading a server has effects: Daphne's makes a loop and installs a reactor on it.
+SERVERS = ("daphne", "uvicorn")
+
+
+class Refusal(Exception):
+    """The server will not start; the text says why and what to do."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = arguments(argv)
+    for name in ("host", "port", "server"):
+        if (value := getattr(options, name)) is not None:
+            os.environ["OMNIGENT_SERVER" if name == "server" else name.upper()] = str(value)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "omnigent.settings")
+    django.setup()
+    try:
+        run(options)
+    except (Refusal, AlreadyRunning) as exc:
+        sys.stderr.write(f"omnigent.server: {exc}\n")
+        return REFUSED
+    return 0
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m omnigent.server", description="Run the Omnigent server.")
+    parser.add_argument(
+        "--server", choices=SERVERS, help="which ASGI server (default: OMNIGENT_SERVER or daphne)"
+    )
+    parser.add_argument("--host", help="address to listen on (default: HOST or 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on, 0 for any (default: PORT or 6767)")
+    parser.add_argument("--with-host", action="store_true", help="also run a local host daemon")
+    parser.add_argument("--migrate", action="store_true", help="bring the database up to date first")
+    return parser.parse_args(argv)
+
+
+def run(options: argparse.Namespace) -> None:
+    guard_bind(settings.HOST, settings.OMNIGENT_AUTH_MODE)
+    refuse_bad_settings()
+    with contextlib.ExitStack() as stack:
+        if not settings.DATABASE_URL:
+            stack.enter_context(DataDirLock(settings.DATA_DIR))
+        if options.migrate:
+            call_command("migrate", verbosity=0, interactive=False)
+        import_string("agents_app.services.seed")()
+        try:
+            listener = listen(settings.HOST, settings.PORT, stall_seconds=settings.OMNIGENT_STALL_SECONDS)
+        except OSError as exc:
+            raise Refusal(
+                f"cannot listen on {settings.HOST}:{settings.PORT}: {exc.strerror}. Set HOST or PORT."
+            ) from None
+        stack.callback(listener.close)
+        url = url_of(listener)
+        process = import_string("sessions_app.process.build_process")(
+            address=settings.OMNIGENT_INTERNAL_ADDRESS or url
+        )
+        apps.get_app_config("sessions_app").process = process  # type: ignore[attr-defined]
+        lifecycle = Lifecycle(
+            process=process,
+            announce=lambda: announce(url),
+            drain_seconds=settings.OMNIGENT_DRAIN_SECONDS,
+            host=HostChild(host_command(url)) if options.with_host else None,
+        )
+        application = import_string("omnigent.asgi.application")
+        server_named(settings.OMNIGENT_SERVER)(application, listener, limits(), lifecycle)
+
+
+def guard_bind(host: str, auth_mode: str) -> None:
+    """Without authentication, whoever reaches the port owns the machine's sessions and shells."""
+    if auth_mode == "single-user" and not is_loopback_host(host):
+        raise Refusal(
+            f"refusing to listen on {host}: single-user mode has no authentication, and anyone who can reach "
+            "that address could run commands on this machine. Listen on 127.0.0.1 (HOST or --host)."
+        )
+
+
+def refuse_bad_settings() -> None:
+    serious = [each for each in checks.run_checks() if each.is_serious()]
+    if serious:
+        lines = "\n".join(f"  {each.id}: {each.msg} {each.hint or ''}".rstrip() for each in serious)
+        raise Refusal(f"the settings have errors:\n{lines}")
+
+
+def limits() -> Limits:
+    return Limits(
+        frame_bytes=settings.OMNIGENT_FRAME_LIMIT,
+        ping_seconds=settings.OMNIGENT_SOCKET_PING_SECONDS,
+        ping_timeout=settings.OMNIGENT_SOCKET_PING_TIMEOUT,
+        body_seconds=settings.OMNIGENT_BODY_SECONDS,
+    )
+
+
+def server_named(name: str) -> Callable[..., Any]:
+    """The `serve` function of a server's module."""
+    serve: Callable[..., Any] = import_module(f"omnigent.serving.on_{name}").serve
+    return serve
+
+
+def announce(url: str) -> None:
+    sys.stdout.write(f"Omnigent is at {url}\nTry: curl {url}/v1/agents\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""Serving with uvicorn, on uvloop."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+import uvloop
+
+from omnigent.serving.lifecycle import Lifecycle
+from omnigent.serving.limits import Application, Limits
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its signal handling, which knows nothing of draining."""
+
+    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle) -> None:
+        super().__init__(config)
+        self.lifecycle = lifecycle
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        self.lifecycle.on_signals(self.leave)
+        yield
+
+    def leave(self) -> None:
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.lifecycle.serving()
+
+
+def serve(application: Application, listener: socket.socket, limits: Limits, lifecycle: Lifecycle) -> None:
+    config = uvicorn.Config(
+        application,
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        # Forwarding headers are judged by the gate, never believed here.
+        proxy_headers=False,
+        backlog=limits.backlog,
+        ws_max_size=limits.frame_bytes,
+        ws_ping_interval=limits.ping_seconds,
+        ws_ping_timeout=limits.ping_timeout,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=1,
+    )
+
+    async def run() -> None:
+        await lifecycle.start()
+        try:
+            await Server(config, lifecycle).serve(sockets=[listener])
+        finally:
+            await lifecycle.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())

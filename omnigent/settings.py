@@ -1,0 +1,186 @@
+"""Every setting of the server: read from the environment, with defaults that run on a fresh clone.
+
+Malformed values are replaced by their defaults here and reported by the system checks.
+"""
+
+import os
+from pathlib import Path
+
+from omnigent import databases
+from omnigent.env import Environment
+from omnigent.secret_key import secret_key
+
+ENV = Environment(os.environ)
+BASE_DIR = Path(__file__).resolve().parent.parent
+MIB = 1024 * 1024
+DAY = 86400.0
+
+# Where the server listens and what it keeps -------------------------------------------------------
+HOST = ENV.text("HOST", "127.0.0.1")
+PORT = ENV.integer("PORT", 6767, maximum=65535)
+DATA_DIR = Path(ENV.text("DATA_DIR", str(BASE_DIR / "var"))).expanduser().resolve()
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+OMNIGENT_SERVER = ENV.choice("OMNIGENT_SERVER", "daphne", ("daphne", "uvicorn"))
+# The address at which the other replicas reach this process; without it, the one it listens on.
+OMNIGENT_INTERNAL_ADDRESS = ENV.text("OMNIGENT_INTERNAL_ADDRESS")
+DEBUG = ENV.flag("DEBUG", default=False)
+SECRET_KEY = ENV.text("SECRET_KEY") or secret_key(DATA_DIR)
+
+# Database and bus ---------------------------------------------------------------------------------
+DATABASE_URL = ENV.text("DATABASE_URL")
+REDIS_URL = ENV.text("REDIS_URL")
+SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
+# How SQLite syncs what is answered 202, and how it syncs streamed text; see docs/architecture.md.
+OMNIGENT_SQLITE_SYNCHRONOUS = ENV.choice("OMNIGENT_SQLITE_SYNCHRONOUS", "FULL", SYNCHRONOUS)
+OMNIGENT_WRITER_SYNCHRONOUS = ENV.choice("OMNIGENT_WRITER_SYNCHRONOUS", "NORMAL", SYNCHRONOUS)
+# The same choice on PostgreSQL: whether streamed text waits for the disk.
+OMNIGENT_WRITER_SYNCHRONOUS_COMMIT = ENV.flag("OMNIGENT_WRITER_SYNCHRONOUS_COMMIT", default=False)
+if DATABASE_URL:
+    DATABASES = {"default": databases.from_url(DATABASE_URL)}
+else:
+    DATABASES = {
+        "default": databases.sqlite(DATA_DIR / "omnigent.sqlite3", synchronous=OMNIGENT_SQLITE_SYNCHRONOUS)
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# Threads that run the synchronous stack; more than two make SQLite slower, not faster.
+OMNIGENT_POOL_THREADS = ENV.integer("OMNIGENT_POOL_THREADS", 6 if DATABASE_URL else 2, minimum=1, maximum=64)
+
+# Who may talk to the server -----------------------------------------------------------------------
+OMNIGENT_AUTH_MODE = ENV.choice("OMNIGENT_AUTH_MODE", "single-user", ("single-user",))
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+ALLOWED_HOSTS = [*LOOPBACK_NAMES, *ENV.words("OMNIGENT_ALLOWED_HOSTS")]
+TRUSTED_ORIGINS = ENV.words("OMNIGENT_TRUSTED_ORIGINS")
+CSRF_TRUSTED_ORIGINS = list(TRUSTED_ORIGINS)
+CSRF_FAILURE_VIEW = "omnigent.api.views.csrf_failure"
+CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_HTTPONLY = True
+# IDE panels show the session pages in a frame; everything else refuses to be framed.
+OMNIGENT_FRAME_ANCESTORS = ("'self'", "vscode-webview:", "vscode-file:")
+
+# Limits of a request ------------------------------------------------------------------------------
+OMNIGENT_BODY_LIMIT = ENV.integer("OMNIGENT_BODY_LIMIT", 10 * MIB, minimum=1024)
+OMNIGENT_UPLOAD_LIMIT = ENV.integer("OMNIGENT_UPLOAD_LIMIT", 64 * MIB, minimum=1024)
+OMNIGENT_BODY_MEMORY = ENV.integer("OMNIGENT_BODY_MEMORY", MIB, minimum=0)
+OMNIGENT_BODY_SECONDS = ENV.seconds("OMNIGENT_BODY_SECONDS", 30.0, minimum=0.1)
+# The request handler caps bodies itself, with the answers of the API.
+DATA_UPLOAD_MAX_MEMORY_SIZE = None
+FILE_UPLOAD_MAX_MEMORY_SIZE = MIB
+
+# Tunnels and streams ------------------------------------------------------------------------------
+OMNIGENT_FRAME_LIMIT = ENV.integer("OMNIGENT_FRAME_LIMIT", 100 * MIB, minimum=MIB)
+OMNIGENT_SOCKET_PING_SECONDS = ENV.seconds("OMNIGENT_SOCKET_PING_SECONDS", 30.0, minimum=0.1)
+OMNIGENT_SOCKET_PING_TIMEOUT = ENV.seconds("OMNIGENT_SOCKET_PING_TIMEOUT", 90.0, minimum=0.1)
+OMNIGENT_HELLO_SECONDS = ENV.seconds("OMNIGENT_HELLO_SECONDS", 30.0, minimum=0.1)
+OMNIGENT_TUNNEL_PING_SECONDS = ENV.seconds("OMNIGENT_TUNNEL_PING_SECONDS", 30.0, minimum=0.05)
+OMNIGENT_TUNNEL_SILENCE_SECONDS = ENV.seconds("OMNIGENT_TUNNEL_SILENCE_SECONDS", 90.0, minimum=0.1)
+OMNIGENT_RPC_SECONDS = ENV.seconds("OMNIGENT_RPC_SECONDS", 30.0, minimum=0.1)
+OMNIGENT_LAUNCH_SECONDS = ENV.seconds("OMNIGENT_LAUNCH_SECONDS", 60.0, minimum=0.1)
+OMNIGENT_HEARTBEAT_SECONDS = ENV.seconds("OMNIGENT_HEARTBEAT_SECONDS", 15.0, minimum=0.05)
+OMNIGENT_ACCESS_RECHECK_SECONDS = ENV.seconds("OMNIGENT_ACCESS_RECHECK_SECONDS", 30.0, minimum=0.05)
+OMNIGENT_STALL_SECONDS = ENV.seconds("OMNIGENT_STALL_SECONDS", 60.0, minimum=0.1)
+OMNIGENT_DRAIN_SECONDS = ENV.seconds("OMNIGENT_DRAIN_SECONDS", 3.0)
+
+# Turns and the loops of every process -------------------------------------------------------------
+OMNIGENT_LEASE_SECONDS = ENV.seconds("OMNIGENT_LEASE_SECONDS", 90.0, minimum=0.1)
+OMNIGENT_LEASE_GRACE = ENV.seconds("OMNIGENT_LEASE_GRACE", 15.0)
+OMNIGENT_LEASE_STORE_SECONDS = ENV.seconds("OMNIGENT_LEASE_STORE_SECONDS", 5.0)
+OMNIGENT_RECONCILE_SECONDS = ENV.seconds("OMNIGENT_RECONCILE_SECONDS", 5.0, minimum=0.05)
+OMNIGENT_OUTBOX_SECONDS = ENV.seconds("OMNIGENT_OUTBOX_SECONDS", 1.0, minimum=0.05)
+OMNIGENT_PRUNE_SECONDS = ENV.seconds("OMNIGENT_PRUNE_SECONDS", 3600.0, minimum=0.05)
+OMNIGENT_COMMIT_FLOOR_SECONDS = ENV.seconds("OMNIGENT_COMMIT_FLOOR_SECONDS", 0.005, maximum=1.0)
+
+# How long things are kept -------------------------------------------------------------------------
+OMNIGENT_LOG_RETENTION_SECONDS = ENV.seconds("OMNIGENT_LOG_RETENTION_SECONDS", 7 * DAY, minimum=0.1)
+OMNIGENT_RECEIPT_RETENTION_SECONDS = ENV.seconds("OMNIGENT_RECEIPT_RETENTION_SECONDS", DAY, minimum=0.1)
+OMNIGENT_DECISION_RETENTION_SECONDS = ENV.seconds(
+    "OMNIGENT_DECISION_RETENTION_SECONDS", 365 * DAY, minimum=0.1
+)
+
+# Agents -------------------------------------------------------------------------------------------
+OMNIGENT_BUILTIN_AGENT_DIRS = ENV.paths("OMNIGENT_BUILTIN_AGENT_DIRS")
+
+# Django -------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "omnigent.accounts",
+    "agents_app",
+    "policies_app",
+    "sessions_app",
+]
+MIDDLEWARE = [
+    "omnigent.api.headers.SecurityHeaders",
+    "omnigent.accounts.middleware.Admission",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "omnigent.accounts.middleware.LocalAdministrator",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+ROOT_URLCONF = "omnigent.urls"
+ASGI_APPLICATION = "omnigent.asgi.application"
+APPEND_SLASH = False
+AUTH_USER_MODEL = "accounts.User"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["omnigent.accounts.authentication.PrincipalAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["omnigent.api.permissions.IsIdentified"],
+    "DEFAULT_RENDERER_CLASSES": ["omnigent.api.renderer.OrjsonRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "omnigent.api.renderer.AlwaysJson",
+    "EXCEPTION_HANDLER": "omnigent.api.errors.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+MEDIA_ROOT = DATA_DIR / "blobs"
+
+# Logging ------------------------------------------------------------------------------------------
+OMNIGENT_LOG_FORMAT = ENV.choice("OMNIGENT_LOG_FORMAT", "text", ("text", "json"))
+OMNIGENT_LOG_LEVEL = ENV.choice(
+    "OMNIGENT_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "text": {"()": "omnigent.logs.KeyValueFormatter"},
+        "json": {"()": "omnigent.logs.JsonFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": OMNIGENT_LOG_FORMAT}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        "omnigent": {"level": OMNIGENT_LOG_LEVEL},
+        "agents_app": {"level": OMNIGENT_LOG_LEVEL},
+        "policies_app": {"level": OMNIGENT_LOG_LEVEL},
+        "sessions_app": {"level": OMNIGENT_LOG_LEVEL},
+        # Django warns about every 4xx; a client's mistake is the client's news.
+        "django": {"handlers": [], "level": "WARNING", "propagate": True},
+        "django.request": {"level": "ERROR"},
+    },
+}
+
+OMNIGENT_BAD_VALUES = tuple(ENV.bad_values)

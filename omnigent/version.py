@@ -1,0 +1,3 @@
+"""The version that the server reports."""
+
+VERSION = "0.1.0"

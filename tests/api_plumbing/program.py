@@ -1,0 +1,55 @@
+"""A server process around the tests' application: `python -m tests.api_plumbing.program daphne|uvicorn`.
+
+It prints the port it listens on, and `drained` and `stopped` when it is told to end.
+"""
+
+import sys
+
+import django
+from django.conf import settings
+
+from omnigent.api.pool import DatabasePool
+from omnigent.serving.lifecycle import Lifecycle
+from omnigent.serving.listener import listen
+
+
+class Process:
+    """Stands in for the server's process object and tells what it is asked to do."""
+
+    def __init__(self, pool: DatabasePool) -> None:
+        self.pool = pool
+
+    async def start(self) -> None:
+        say("started")
+
+    async def drain(self) -> None:
+        say("drained")
+
+    async def stop(self) -> None:
+        self.pool.close()
+        say("stopped")
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def main(name: str) -> None:
+    django.setup()
+    from omnigent.server import limits, server_named  # noqa: PLC0415  # needs the settings
+    from tests.api_plumbing.application import THREADS, build_application  # noqa: PLC0415  # needs the models
+
+    listener = listen("127.0.0.1", 0, stall_seconds=settings.OMNIGENT_STALL_SECONDS)
+    port = listener.getsockname()[1]
+    pool = DatabasePool(THREADS)
+    lifecycle = Lifecycle(
+        process=Process(pool),
+        announce=lambda: say(f"port {port}"),
+        drain_seconds=2.0,
+    )
+    server_named(name)(build_application(pool), listener, limits(), lifecycle)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

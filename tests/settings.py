@@ -1,0 +1,20 @@
+"""Settings of the test runs: SQLite in a file of its own, or the database of TEST_DATABASE_URL."""
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ["DATA_DIR"] = os.environ.get("TEST_DATA_DIR") or tempfile.mkdtemp(prefix="omnigent-tests-")
+os.environ["SECRET_KEY"] = "a key for tests only, long enough for every check"
+if url := os.environ.get("TEST_DATABASE_URL"):
+    os.environ["DATABASE_URL"] = url
+else:
+    os.environ.pop("DATABASE_URL", None)
+
+from omnigent.settings import *  # noqa: F403  # the environment above must be set before it is read
+from omnigent.settings import DATA_DIR, DATABASES
+
+if not url:
+    # A file, not memory: pool threads have connections of their own. pytest-django adds the xdist worker.
+    DATABASES["default"]["TEST"] = {"NAME": str(Path(DATA_DIR) / "test.sqlite3")}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
