@@ -1,0 +1,5 @@
+"""Routes of the policy registry, under /v1."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
