@@ -1,0 +1,22 @@
+"""GET /v1/sessions/{id}/items."""
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from omnigent.api.validation import parse_query
+from omnigent.ids import ITEM
+from sessions_app import transcript
+from sessions_app.api.answers import caller, json_bytes
+from sessions_app.bodies import ListItems
+from sessions_app.services.access import Level, require
+
+
+class ItemCollection(APIView):
+    """The committed items of a session."""
+
+    def get(self, request: Request, session_id: str) -> HttpResponse:
+        """A page of items in their order, oldest first unless asked otherwise."""
+        asked = parse_query(ListItems, request.META["QUERY_STRING"])
+        found = require(caller(request), session_id, Level.READ)
+        return json_bytes(transcript.page(found.pk, asked.page(ITEM)))

@@ -1,0 +1,138 @@
+"""What the session endpoints take: request bodies and query strings as strict models."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from omnigent.api.pagination import PageQuery
+
+Title = Annotated[str, Field(max_length=200)]
+Label = Annotated[str, Field(min_length=1, max_length=256)]
+LaunchArgument = Annotated[str, Field(max_length=4096)]
+Word = Annotated[str, Field(max_length=256)]
+
+
+class GitOptions(BaseModel):
+    """A work tree for the session, made from its workspace."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    branch_name: Annotated[str, Field(min_length=1, max_length=256)]
+    base_branch: Word | None = None
+    existing_worktree: bool = False
+    existing_branch: bool = False
+
+
+class InitialItem(BaseModel):
+    """An item that the session starts with."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    type: str
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class CreateSession(BaseModel):
+    """POST /v1/sessions; unknown keys are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    agent_id: str
+    title: Title | None = None
+    labels: dict[Label, str] | None = None
+    reasoning_effort: str | None = None
+    model_override: str | None = None
+    harness_override: Annotated[str, Field(max_length=64)] | None = None
+    terminal_launch_args: Annotated[list[LaunchArgument], Field(max_length=256)] | None = None
+    host_id: str | None = None
+    workspace: Annotated[str, Field(max_length=4096)] | None = None
+    git: GitOptions | None = None
+    initial_items: list[InitialItem] | None = None
+    parent_session_id: str | None = None
+    sub_agent_name: Word | None = None
+    project_id: str | None = None
+
+    @model_validator(mode="after")
+    def _git_needs_a_host(self) -> "CreateSession":
+        if self.git is not None and not self.host_id:
+            raise ValueError("git requires host_id")
+        return self
+
+
+class UpdateSession(BaseModel):
+    """PATCH /v1/sessions/{id}; unknown keys are refused, null leaves a field alone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Title | None = None
+    runner_id: str | None = None
+    labels: dict[Label, str] | None = None
+    reasoning_effort: str | None = None
+    model_override: str | None = None
+    archived: bool | None = None
+    external_session_id: Word | None = None
+    terminal_launch_args: Annotated[list[LaunchArgument], Field(max_length=256)] | None = None
+    silent: bool | None = None
+    # Known to clients, and not served here: naming one is an error in words instead of an unknown key.
+    delete_worktree: bool | None = None
+    share_workspace_files: bool | None = None
+    project_id: str | None = None
+    cost_control_mode_override: str | None = None
+    subagent_routing_override: str | None = None
+    collaboration_mode: str | None = None
+    permission_mode: str | None = None
+    approval_mode: str | None = None
+
+
+class ListSessions(PageQuery):
+    """GET /v1/sessions."""
+
+    agent_id: str | None = None
+    agent_name: str | None = None
+    sort_by: Annotated[str, StringConstraints(pattern="^(created_at|updated_at)$")] = "created_at"
+    search_query: str | None = None
+    include_archived: bool = False
+    kind: Annotated[str, StringConstraints(pattern="^(default|sub_agent|any)$")] = "default"
+    visibility: Literal["all", "mine", "shared", "archived"] = "all"
+
+
+class ListItems(PageQuery):
+    """GET /v1/sessions/{id}/items."""
+
+    limit: int = Field(default=100, ge=1, le=1000)
+    order: Annotated[str, StringConstraints(pattern="^(asc|desc)$")] = "asc"
+
+
+class ListChildren(PageQuery):
+    """GET /v1/sessions/{id}/child_sessions; the filter applies when both of its parts are given."""
+
+    tool: str | None = None
+    session_name: str | None = None
+
+
+class GetSession(BaseModel):
+    """GET /v1/sessions/{id}."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    include_items: bool = True
+    include_liveness: bool = True
+    include_usage: bool = True
+
+
+class DeleteSession(BaseModel):
+    """DELETE /v1/sessions/{id}."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    delete_branch: bool = False
+
+
+class Verdict(BaseModel):
+    """POST /v1/sessions/{id}/elicitations/{eid}/resolve; `content` holds scalars and lists of strings."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    action: Annotated[str, StringConstraints(pattern="^(accept|decline|cancel)$")]
+    content: dict[str, str | bool | int | float | list[str] | None] | None = None
+    meta: dict[str, Any] | None = Field(default=None, alias="_meta")

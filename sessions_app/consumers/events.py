@@ -1,0 +1,93 @@
+"""`POST /v1/sessions/{id}/events` and the resolution of elicitations."""
+
+from typing import Any
+
+import orjson
+from django.apps import apps
+
+from omnigent.api.asgi import header_values
+from omnigent.api.consumer import HttpConsumer
+from omnigent.api.validation import ValidationFailed, load_json, parse
+from omnigent.errors import ErrorCode, OmnigentError
+from omnigent.protocol import inputs
+from sessions_app.bodies import Verdict
+from sessions_app.flows import stop
+from sessions_app.process import Process
+from sessions_app.services import inputs as services
+from sessions_app.services import verdicts
+from sessions_app.services.receipts import Receipts
+
+ACCEPTED = 202
+
+
+class InputConsumer(HttpConsumer):
+    """What both routes share."""
+
+    @property
+    def process(self) -> Process:
+        """What this server process has once."""
+        process: Process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
+        return process
+
+    @property
+    def session_id(self) -> str:
+        """The session that the path names."""
+        return str(self.kwargs["session_id"])
+
+    def receipts(self, raw: bytes, part: int | None = None) -> Receipts:
+        """The idempotency key of this request; each event of a batch has a key of its own under it."""
+        keys = header_values(self.scope, b"idempotency-key")
+        if len(keys) > 1:
+            raise OmnigentError(ErrorCode.INVALID_INPUT, "Idempotency-Key must be given once")
+        key = keys[0].decode("latin-1") if keys else None
+        if key is not None and part is not None:
+            key = f"{key}#{part}"
+        target = f"{self.scope['method']} {self.scope['path']}".encode()
+        return Receipts(key, target + b"\n" + raw)
+
+
+class PostEventConsumer(InputConsumer):
+    """One event, or up to a hundred in order."""
+
+    async def handle(self) -> None:
+        raw = await self.body()
+        envelope = read(raw)
+        answers: list[Any] = []
+        for number, event in enumerate(envelope.events):
+            receipts = self.receipts(raw, number if envelope.is_batch else None)
+            posted = await self.process.pool.run(
+                services.post, self.principal, self.session_id, event, receipts
+            )
+            if posted.then == "stop":
+                await stop.stop_session(self.process, posted.session_pk)
+            answers.append(posted.answer)
+        await self.json(ACCEPTED, orjson.dumps(answers if envelope.is_batch else answers[0]))
+
+
+class ResolveConsumer(InputConsumer):
+    """A verdict on an elicitation, by its address."""
+
+    async def handle(self) -> None:
+        raw = await self.body()
+        verdict = parse(Verdict, raw)
+        answer = await self.process.pool.run(
+            verdicts.resolve,
+            self.principal,
+            self.session_id,
+            elicitation_id=str(self.kwargs["elicitation_id"]),
+            action=verdict.action,
+            content=verdict.content,
+            receipts=self.receipts(raw),
+        )
+        await self.json(ACCEPTED, orjson.dumps(answer))
+
+
+def read(raw: bytes) -> inputs.Envelope:
+    """The events of a body. Raises the contract's 422 and 400."""
+    body = load_json(raw)
+    try:
+        return inputs.read_envelope(body)
+    except inputs.EnvelopeError as error:
+        raise ValidationFailed(list(error.detail)) from None
+    except inputs.InputError as error:
+        raise OmnigentError(ErrorCode.INVALID_INPUT, str(error)) from None

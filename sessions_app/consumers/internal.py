@@ -1,0 +1,70 @@
+"""Calls from other replicas: `POST /internal/tunnels/{kind}/{name}`, signed, streamed back."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from django.apps import apps
+
+from omnigent.api.body import BodyRules
+from omnigent.api.consumer import HttpConsumer
+from omnigent.errors import ErrorCode, OmnigentError
+from omnigent.protocol import host_frames
+from sessions_app import rpc
+from sessions_app.process import Process
+from sessions_app.tunnels.tunnel import Tunnel, TunnelLost
+
+BODY_SECONDS = 30.0
+BODY_BYTES = 200 * 1024 * 1024
+MEMORY_BYTES = 1024 * 1024
+
+
+class InternalConsumer(HttpConsumer):
+    """Another replica reaches a tunnel that this process holds."""
+
+    async def handle(self) -> None:
+        process: Process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
+        raw = await self.body(BodyRules(limit=BODY_BYTES, memory=MEMORY_BYTES, seconds=BODY_SECONDS))
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
+        if not rpc.is_signed(process.rpc_key, self.scope["path"], headers, raw):
+            raise OmnigentError(ErrorCode.NOT_FOUND, "Not found")
+        kind, name = str(self.kwargs["kind"]), str(self.kwargs["name"])
+        tunnel = process.tunnels.get(kind, name)
+        if tunnel is None:
+            raise TunnelLost(name)
+        call = orjson.loads(raw)
+        if kind == "host":
+            await self.unless_disconnected(self._host(tunnel, call))
+        else:
+            await self.unless_disconnected(self._runner(tunnel, call))
+
+    async def _host(self, tunnel: Tunnel, call: Mapping[str, Any]) -> None:
+        try:
+            result = await tunnel.call(host_frames.parse(call["frame"]), float(call["timeout"]))
+        except TimeoutError:
+            raise OmnigentError(ErrorCode.HOST_OFFLINE, "The host did not answer", status=504) from None
+        await self.json(200, host_frames.render(result).encode())
+
+    async def _runner(self, tunnel: Tunnel, call: Mapping[str, Any]) -> None:
+        exchange_id, exchange = await tunnel.request(
+            call["method"],
+            call["path"],
+            headers=tuple((key, value) for key, value in call["headers"]),
+            body=base64.b64decode(call["body"]),
+            stream=True,
+        )
+        try:
+            head = await exchange.head()
+            packed = base64.b64encode(orjson.dumps([head.status, head.headers]))
+            await self.start(
+                200, [(b"content-type", b"application/octet-stream"), (rpc.HEAD_HEADER.encode(), packed)]
+            )
+            async for chunk in exchange.body():
+                if chunk:
+                    await self.write(rpc.framed(chunk))
+            await self.write(rpc.framed(b""))
+            await self.finish()
+        finally:
+            if not tunnel.lost.is_set():
+                await tunnel.cancel(exchange_id)

@@ -1,0 +1,64 @@
+"""The runner tunnel: `WS /v1/runners/{runner_id}/tunnel`."""
+
+from omnigent.errors import ErrorCode, OmnigentError
+from omnigent.protocol import frames
+from sessions_app.consumers.tunnel import TunnelConsumer
+from sessions_app.services import fleet, presence
+from sessions_app.tunnels.tunnel import Tunnel
+
+BAD_TOKEN = 4004
+IDLE_SHUTDOWN = 1000
+
+
+class RunnerTunnel(TunnelConsumer):
+    """A runner dials in; we call its HTTP interface through it."""
+
+    kind = "runner"
+    owner = ""
+
+    async def admit(self, name: str) -> str | None:
+        presented = self.caller.runner_id
+        if presented is not None and presented != name:
+            await self.accept()
+            await self.close(BAD_TOKEN, "the tunnel token is not this runner's")
+            return "token"
+        owner = await self.process.pool.run(
+            fleet.owner_of_runner, runner_id=name, principal=self.caller, has_token=presented is not None
+        )
+        if owner is None:
+            await self.accept()
+            await self.close(BAD_TOKEN, "a tunnel token is required for this runner id")
+            return "token"
+        self.owner = owner
+        await self.accept()
+        return None
+
+    async def greet(self, name: str, text: str) -> tuple[frozenset[str], int] | None:
+        hello = frames.parse(text)
+        if not isinstance(hello, frames.Hello):
+            return None
+        if hello.frame_protocol_version == frames.PROTOCOL_MAJOR:
+            await self._record(name, hello)
+        return frozenset(hello.capabilities), hello.frame_protocol_version
+
+    async def _record(self, name: str, hello: frames.Hello) -> None:
+        try:
+            await self.process.pool.run(
+                presence.register_runner, runner_id=name, owner=self.owner, hello=hello
+            )
+        except OmnigentError as error:
+            if error.code is not ErrorCode.CONFLICT:
+                raise
+            await self.close(BAD_TOKEN, error.message)
+
+    async def joined(self, tunnel: Tunnel) -> None:
+        for session_pk in await self.process.pool.run(presence.sessions_of_runner, tunnel.name):
+            self.process.relays.ensure(session_pk, tunnel)
+        self.process.announcer.bell("outbox")
+
+    async def on_frame(self, tunnel: Tunnel, text: str) -> None:
+        tunnel.answer(frames.parse(text))
+
+    async def parted(self, tunnel: Tunnel) -> None:
+        if self.close_code == IDLE_SHUTDOWN:
+            await self.process.pool.run(fleet.settle_idle_shutdown, runner_id=tunnel.name)

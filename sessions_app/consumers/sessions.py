@@ -1,0 +1,94 @@
+"""Create, change and delete a session: one hop to commit, no thread while a host or runner is asked."""
+
+from django.apps import apps
+
+from omnigent.api.asgi import header_values
+from omnigent.api.consumer import HttpConsumer
+from omnigent.api.validation import parse, parse_query
+from omnigent.errors import ErrorCode, OmnigentError
+from sessions_app.bodies import CreateSession, DeleteSession, GetSession, UpdateSession
+from sessions_app.flows import create, remove
+from sessions_app.process import Process
+from sessions_app.services import receipts, updating
+from sessions_app.services.receipts import Answer, Claim
+
+KEY_HEADER = b"idempotency-key"
+
+
+class SessionWriter(HttpConsumer):
+    """What the writes of sessions share: the process, the receipt's claim, the answer."""
+
+    @property
+    def process(self) -> Process:
+        """The process that serves this connection."""
+        process: Process | None = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
+        if process is None:
+            raise OmnigentError(ErrorCode.INTERNAL_ERROR, "The server is starting")
+        return process
+
+    def claim(self, body: bytes) -> Claim | None:
+        """The request's idempotency key, bound to what it asks for."""
+        keys = header_values(self.scope, KEY_HEADER)
+        if not keys:
+            return None
+        target = f"{self.scope['method']} {self.scope['path']}?".encode() + self.scope["query_string"]
+        key = keys[0].decode("latin-1") if len(keys) == 1 else ""
+        return receipts.claim(self.principal, key, asked_for=target + b"\n" + body)
+
+    async def answer(self, answer: Answer) -> None:
+        """Send a kept or new answer."""
+        await self.json(answer.status, answer.body)
+
+
+class CreateSessionConsumer(SessionWriter):
+    """POST /v1/sessions"""
+
+    async def handle(self) -> None:
+        raw = await self.body()
+        refuse_other_types(header_values(self.scope, b"content-type"))
+        body = parse(CreateSession, raw)
+        await self.answer(await create.create_session(self.process, self.principal, body, self.claim(raw)))
+
+
+class UpdateSessionConsumer(SessionWriter):
+    """PATCH /v1/sessions/{session_id}"""
+
+    async def handle(self) -> None:
+        raw = await self.body()
+        wanted = parse_query(GetSession, self.scope["query_string"])
+        body = parse(UpdateSession, raw)
+        await self.answer(
+            await self.process.pool.run(
+                updating.update,
+                self.principal,
+                self.kwargs["session_id"],
+                body,
+                self.claim(raw),
+                with_usage=wanted.include_usage,
+            )
+        )
+
+
+class DeleteSessionConsumer(SessionWriter):
+    """DELETE /v1/sessions/{session_id}"""
+
+    async def handle(self) -> None:
+        raw = await self.body()
+        asked = parse_query(DeleteSession, self.scope["query_string"])
+        answer = await remove.delete_session(
+            self.process,
+            self.principal,
+            self.kwargs["session_id"],
+            self.claim(raw),
+            delete_branch=asked.delete_branch,
+        )
+        await self.answer(answer)
+
+
+def refuse_other_types(values: list[bytes]) -> None:
+    """415 for anything but JSON."""
+    content_type = values[0].partition(b";")[0].strip().lower().decode("latin-1") if values else ""
+    if content_type == "application/json" or content_type.endswith("+json"):
+        return
+    message = f"Unsupported content type '{content_type}'; send application/json"
+    raise OmnigentError(ErrorCode.INVALID_INPUT, message, status=415, detail=message)

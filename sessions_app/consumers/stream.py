@@ -1,0 +1,93 @@
+"""`GET /v1/sessions/{id}/stream`: the session's log as server-sent events, resumable anywhere."""
+
+import time
+from urllib.parse import parse_qs
+
+from django.apps import apps
+from django.conf import settings
+
+from omnigent.api.asgi import header_values
+from omnigent.api.body import Disconnected
+from omnigent.api.consumer import HttpConsumer
+from omnigent.protocol import sse
+from sessions_app.events.broker import Subscription
+from sessions_app.process import Process
+from sessions_app.services import streaming
+
+
+class StreamConsumer(HttpConsumer):
+    """One reader. It is sent what is committed, from the live feed or, when it is behind, from the log."""
+
+    async def handle(self) -> None:
+        process: Process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
+        opening = await process.pool.run(
+            streaming.open_stream,
+            principal=self.principal,
+            session_id=str(self.kwargs["session_id"]),
+            cursor=self._cursor(),
+            broker=process.broker,
+        )
+        try:
+            await self.start(
+                200,
+                [
+                    (b"content-type", b"text/event-stream; charset=utf-8"),
+                    (b"cache-control", b"no-cache"),
+                    (b"x-accel-buffering", b"no"),
+                    (b"x-content-type-options", b"nosniff"),
+                    (b"x-omnigent-stream-epoch", str(opening.epoch).encode()),
+                ],
+            )
+            await self.unless_disconnected(self._pump(process, opening))
+        except Disconnected:
+            return
+        finally:
+            process.broker.leave(opening.subscription)
+
+    def _cursor(self) -> str | None:
+        query = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
+        for value in header_values(self.scope, b"last-event-id"):
+            return value.decode("latin-1")
+        return query["after"][-1] if "after" in query else None
+
+    async def _pump(self, process: Process, opening: streaming.Opening) -> None:
+        subscription = opening.subscription
+        await self.write(opening.preamble)
+        checked_at = time.monotonic()
+        while True:
+            if subscription.behind:
+                await self._catch_up(process, subscription)
+            elif frames := subscription.take():
+                await self.write(b"".join(frames))
+            elif not subscription.behind and not await subscription.wait(settings.OMNIGENT_HEARTBEAT_SECONDS):
+                await self.write(streaming.heartbeat_frame())
+                checked_at = 0.0
+            recheck_at = checked_at + settings.OMNIGENT_ACCESS_RECHECK_SECONDS
+            if subscription.is_doubted or time.monotonic() >= recheck_at:
+                if not await self._may_go_on(process, opening):
+                    await self.write(sse.DONE)
+                    await self.finish()
+                    return
+                checked_at = time.monotonic()
+
+    async def _catch_up(self, process: Process, subscription: Subscription) -> None:
+        subscription.rejoin()
+        frames, is_all = await process.pool.run(streaming.catch_up, subscription)
+        if frames:
+            await self.write(b"".join(frames))
+            subscription.cursor += len(frames)
+        if not is_all:
+            subscription.lag()
+
+    async def _may_go_on(self, process: Process, opening: streaming.Opening) -> bool:
+        opening.subscription.is_doubted = False
+        may_read, head = await process.pool.run(
+            streaming.may_still_read,
+            principal=self.principal,
+            session_id=opening.session_id,
+            subscription=opening.subscription,
+        )
+        if may_read and head > opening.subscription.cursor:
+            opening.subscription.lag()
+        return may_read
+

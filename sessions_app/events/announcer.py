@@ -1,0 +1,84 @@
+"""What happens with a commit's news: local readers get the frames, other replicas get a bell."""
+
+import base64
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import orjson
+
+from sessions_app.events.broker import Broker, Frame
+from sessions_app.events.bus import Bus
+
+logger = logging.getLogger(__name__)
+
+Listener = Callable[[tuple[str, ...]], None]
+
+
+class Announcer:
+    """Joins the broker and the bus; everything here runs on the loop.
+
+    `replica_id` marks our own messages, which come back to us from a bus and are ignored.
+    """
+
+    def __init__(self, *, broker: Broker, bus: Bus, replica_id: str) -> None:
+        self._broker = broker
+        self._bus = bus
+        self._replica_id = replica_id
+        self._listeners: dict[str, list[Listener]] = defaultdict(list)
+
+    async def start(self) -> None:
+        """Listen to the other replicas."""
+        await self._bus.start(self._receive, self._lost)
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        await self._bus.stop()
+
+    def on(self, name: str, listener: Listener) -> None:
+        """Call `listener(keys)` whenever the bell `name` rings, here or elsewhere."""
+        self._listeners[name].append(listener)
+
+    def log(self, by_session: Mapping[int, Sequence[Frame]]) -> None:
+        """Committed frames, by session."""
+        for session_id, frames in by_session.items():
+            self._broker.publish(session_id, frames)
+            if self._bus.limit:
+                self._send_frames(session_id, frames)
+
+    def bell(self, name: str, keys: Iterable[str] = ()) -> None:
+        """Ring a named bell in every process."""
+        names = tuple(keys)
+        self._hear(name, names)
+        if self._bus.limit:
+            self._bus.send(orjson.dumps({"r": self._replica_id, "b": name, "k": names}))
+
+    def _send_frames(self, session_id: int, frames: Sequence[Frame]) -> None:
+        message: dict[str, object] = {"r": self._replica_id, "s": session_id}
+        if sum(len(data) for _, data in frames) * 4 // 3 + 64 * len(frames) < self._bus.limit:
+            message["f"] = [(seq, base64.b64encode(data).decode()) for seq, data in frames]
+        self._bus.send(orjson.dumps(message))
+
+    def _hear(self, name: str, keys: tuple[str, ...]) -> None:
+        for listener in self._listeners.get(name, ()):
+            listener(keys)
+
+    def _receive(self, message: bytes) -> None:
+        try:
+            body = orjson.loads(message)
+        except orjson.JSONDecodeError:
+            logger.warning("unreadable bell", extra={"bytes": len(message)})
+            return
+        if body["r"] == self._replica_id:
+            return
+        if "b" in body:
+            self._hear(body["b"], tuple(body["k"]))
+        elif "f" in body:
+            self._broker.publish(body["s"], [(seq, base64.b64decode(data)) for seq, data in body["f"]])
+        else:
+            self._broker.ring(body["s"])
+
+    def _lost(self) -> None:
+        self._broker.ring_all()
+        for name in list(self._listeners):
+            self._hear(name, ())

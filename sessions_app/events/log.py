@@ -1,0 +1,80 @@
+"""The durable log of a session: append rows, read from a cursor, prune."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+
+from django.db import connection
+from django.db.models import Q
+
+from omnigent.protocol import sse
+from sessions_app.models import LogEntry, Session, Status
+
+INSERT_ROWS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One committed event; `data` is the JSON text of its frame."""
+
+    session_id: int
+    seq: int
+    type: str
+    data: bytes
+
+    def frame(self) -> bytes:
+        """The event as every subscriber receives it."""
+        return sse.encode(self.type, self.data, self.seq)
+
+
+@cache
+def _insert_text(rows: int) -> str:
+    table = connection.ops.quote_name(LogEntry._meta.db_table)
+    values = ", ".join(["(%s, %s, %s, %s, %s)"] * rows)
+    return f"INSERT INTO {table} (session_id, seq, type, data, created_at) VALUES {values}"
+
+
+def insert(entries: Sequence[Entry], now: datetime) -> None:
+    """Write log rows; the numbers were allocated on the session rows of the same transaction."""
+    with connection.cursor() as cursor:
+        stamp = connection.ops.adapt_datetimefield_value(now)
+        for start in range(0, len(entries), INSERT_ROWS):
+            part = entries[start : start + INSERT_ROWS]
+            params: list[object] = []
+            for entry in part:
+                params += (entry.session_id, entry.seq, entry.type, entry.data.decode(), stamp)
+            cursor.execute(_insert_text(len(part)), params)
+
+
+@cache
+def _read_text() -> str:
+    table = connection.ops.quote_name(LogEntry._meta.db_table)
+    return f"SELECT seq, type, data FROM {table} WHERE session_id = %s AND seq > %s ORDER BY seq LIMIT %s"
+
+
+def read(session_id: int, after: int, limit: int = 500) -> list[Entry]:
+    """Up to `limit` entries past `after`, in order."""
+    with connection.cursor() as cursor:
+        cursor.execute(_read_text(), (session_id, after, limit))
+        return [Entry(session_id, seq, type_, data.encode()) for seq, type_, data in cursor.fetchall()]
+
+
+def prune(older_than: datetime, session_ids: Iterable[int]) -> int:
+    """Delete rows past the retention and raise the floor of their sessions; a running turn is never touched."""
+    removed = 0
+    for session_id in session_ids:
+        last = (
+            LogEntry.objects.filter(session_id=session_id, created_at__lt=older_than)
+            .order_by("-seq")
+            .values_list("seq", flat=True)
+            .first()
+        )
+        if last is None:
+            continue
+        settled = Session.objects.filter(pk=session_id, log_floor__lt=last, open_seq__isnull=True).exclude(
+            status__in=[Status.RUNNING, Status.WAITING]
+        )
+        if settled.update(log_floor=last):
+            removed += LogEntry.objects.filter(Q(session_id=session_id, seq__lte=last)).delete()[0]
+    return removed

@@ -1,0 +1,26 @@
+"""Announce what is committed: to the readers of this process and to the other replicas."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from django.apps import apps
+
+from sessions_app.events.log import Entry
+
+
+def announce(entries: Sequence[Entry]) -> None:
+    """Tell everybody about committed entries; called after the commit, from any thread."""
+    process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
+    if process is None or not entries:
+        return
+    by_session: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
+    for entry in entries:
+        by_session[entry.session_id].append((entry.seq, entry.frame()))
+    process.on_loop(process.announcer.log, dict(by_session))
+
+
+def ring(name: str, *keys: str) -> None:
+    """Ring a named bell everywhere: `outbox`, `tunnel`, `access`, `deleted`; called after the commit."""
+    process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
+    if process is not None:
+        process.on_loop(process.announcer.bell, name, keys)

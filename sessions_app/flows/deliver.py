@@ -1,0 +1,158 @@
+"""Draining the outbox: each session's deliveries in order, one at a time in the whole cluster."""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import orjson
+
+from omnigent.errors import ErrorCode, OmnigentError
+from sessions_app.flows import launch
+from sessions_app.models import OutboxKind
+from sessions_app.services import outbox
+from sessions_app.tunnels.tunnel import Tunnel, TunnelLost
+
+if TYPE_CHECKING:
+    from sessions_app.process import Process
+
+logger = logging.getLogger(__name__)
+
+CLAIM_SECONDS = 90.0
+FORWARD_SECONDS = 60.0
+INTERRUPT_SECONDS = 5.0
+
+
+class Deliveries:
+    """The outbox loop of one process: it delivers for the tunnels held here, and launches missing runners."""
+
+    def __init__(self, process: "Process", *, interval: float) -> None:
+        self._process = process
+        self._interval = interval
+        self._wake = asyncio.Event()
+        self._draining: dict[int, asyncio.Task[None]] = {}
+        self._again: set[int] = set()
+
+    def ring(self, keys: tuple[str, ...]) -> None:
+        """Something was put into the outbox, or a tunnel has changed: of these sessions, or of any."""
+        if keys and all(key.isdigit() for key in keys):
+            for key in keys:
+                self._start(int(key))
+        else:
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Look for work whenever the bell rings, and every interval in case one was lost."""
+        while True:
+            try:
+                async with asyncio.timeout(self._interval):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            for session_pk, _ in await self._process.pool.run(outbox.waiting_sessions):
+                self._start(session_pk)
+
+    async def stop(self) -> None:
+        """Stop delivering; what is not delivered stays in the outbox."""
+        for task in self._draining.values():
+            task.cancel()
+        await asyncio.gather(*self._draining.values(), return_exceptions=True)
+
+    def _start(self, session_pk: int) -> None:
+        if session_pk in self._draining:
+            self._again.add(session_pk)
+            return
+        task = asyncio.create_task(self._drain(session_pk), name=f"deliver-{session_pk}")
+        self._draining[session_pk] = task
+        task.add_done_callback(lambda done: self._ended(session_pk, done))
+
+    def _ended(self, session_pk: int, task: "asyncio.Task[None]") -> None:
+        self._draining.pop(session_pk, None)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("delivery_failed", extra={"session": session_pk}, exc_info=task.exception())
+        if session_pk in self._again:
+            self._again.discard(session_pk)
+            if not task.cancelled():
+                self._start(session_pk)
+
+    async def _drain(self, session_pk: int) -> None:
+        process = self._process
+        while True:
+            delivery = await process.pool.run(
+                outbox.claim,
+                session_pk=session_pk,
+                holder=process.replica_id,
+                held_runners=process.tunnels.names("runner"),
+                seconds=CLAIM_SECONDS,
+            )
+            if delivery is None:
+                return
+            is_done = False
+            try:
+                is_done = await self._deliver(delivery)
+            finally:
+                if not is_done:
+                    await process.pool.run(outbox.release, delivery=delivery, holder=process.replica_id)
+            if not is_done:
+                return
+
+    async def _deliver(self, delivery: outbox.Delivery) -> bool:
+        """Deliver one row; false leaves it for later or for another process."""
+        process = self._process
+        tunnel = process.tunnels.get("runner", delivery.runner_id) if delivery.runner_id else None
+        try:
+            if tunnel is None:
+                return await self._without_tunnel(delivery)
+            await self._forward(delivery, tunnel)
+        except TunnelLost:
+            return False
+        except OmnigentError as error:
+            code = "runner_rejected_event" if isinstance(error, Rejected) else error.code.value
+            await process.pool.run(outbox.refused, delivery=delivery, code=code, message=error.message)
+        return True
+
+    async def _without_tunnel(self, delivery: outbox.Delivery) -> bool:
+        process = self._process
+        try:
+            if delivery.kind == OutboxKind.MESSAGE and delivery.host_id:
+                await launch.ensure_runner(process, delivery.session_pk)
+                return False
+            standing = await launch.await_runner(process, delivery.session_pk, 0)
+        except OmnigentError as error:
+            if error.code is ErrorCode.HOST_OFFLINE and not delivery.is_late:
+                return False
+            raise
+        if standing.is_online or not delivery.is_late:
+            return False
+        raise OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, "The session's runner did not come back in time")
+
+    async def _forward(self, delivery: outbox.Delivery, tunnel: Tunnel) -> None:
+        process = self._process
+        relay = process.relays.ensure(delivery.session_pk, tunnel)
+        await asyncio.shield(relay.ready)
+        if delivery.kind == OutboxKind.MESSAGE and not delivery.was_tried:
+            await process.pool.run(outbox.open_turn, delivery=delivery)
+        seconds = INTERRUPT_SECONDS if delivery.kind == OutboxKind.INTERRUPT else FORWARD_SECONDS
+        answer = await process.rpc.runner(
+            tunnel.name,
+            "POST",
+            f"/v1/sessions/{delivery.session_id}/events",
+            body=orjson.dumps(delivery.body),
+            timeout=seconds,
+        )
+        if answer.status >= 400 and not _is_harmless(delivery, answer.status):
+            text = answer.body[:500].decode(errors="replace")
+            raise Rejected(f"The runner refused the event ({answer.status}): {text}")
+        await process.pool.run(outbox.delivered, delivery=delivery)
+
+
+class Rejected(OmnigentError):
+    """The runner took the event and said no."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ErrorCode.RUNNER_UNAVAILABLE, message)
+
+
+def _is_harmless(delivery: outbox.Delivery, status: int) -> bool:
+    """A runner that does not know the approval or call any more has nothing left to do with it."""
+    return status in (404, 409) and delivery.kind not in (OutboxKind.MESSAGE, OutboxKind.CONTROL)

@@ -1,0 +1,68 @@
+"""Deleting a session: stop what runs, tidy up on runner and host as far as they answer, then the rows."""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from omnigent.accounts.identity import Principal
+from omnigent.errors import ErrorCode, OmnigentError
+from omnigent.protocol import host_frames
+from sessions_app.flows import launch
+from sessions_app.services import removal
+from sessions_app.services.receipts import Answer, Claim
+from sessions_app.services.removal import Doomed, Removal
+
+if TYPE_CHECKING:
+    from sessions_app.process import Process
+
+logger = logging.getLogger(__name__)
+
+RUNNER_SECONDS = 5.0
+WORKTREE_SECONDS = 150.0
+INTERRUPT = b'{"type":"interrupt"}'
+
+
+async def delete_session(
+    process: "Process", principal: Principal, session_id: str, claimed: Claim | None, *, delete_branch: bool
+) -> Answer:
+    """Delete a session and its sub-agents. Who is away is no obstacle, unless a branch must go."""
+    plan = await process.pool.run(removal.prepare, principal, session_id, claimed)
+    if isinstance(plan, Answer):
+        return plan
+    await asyncio.gather(*(_end_on_runner(process, doomed) for doomed in plan.tree))
+    await asyncio.gather(*(launch.stop_runner(process, host, runner) for host, runner in plan.own_runners))
+    if delete_branch and plan.worktree:
+        await _remove_worktree(process, plan)
+    return await process.pool.run(removal.commit, plan, claimed)
+
+
+async def _end_on_runner(process: "Process", doomed: Doomed) -> None:
+    path = f"/v1/sessions/{doomed.session_id}"
+    try:
+        async with asyncio.timeout(RUNNER_SECONDS):
+            if doomed.is_busy:
+                await process.rpc.runner(
+                    doomed.runner_id, "POST", f"{path}/events", body=INTERRUPT, timeout=RUNNER_SECONDS
+                )
+            await process.rpc.runner(doomed.runner_id, "DELETE", path, timeout=RUNNER_SECONDS)
+    except (OmnigentError, TimeoutError) as error:
+        logger.info("runner_not_told_of_delete", extra={"session": doomed.session_id, "reason": str(error)})
+
+
+async def _remove_worktree(process: "Process", plan: Removal) -> None:
+    ask = host_frames.RemoveWorktree(
+        request_id=launch.request_id(),
+        worktree_path=plan.worktree,
+        branch=plan.git_branch or None,
+        delete_branch=True,
+    )
+    try:
+        result = await process.rpc.host(plan.host_id, ask, timeout=WORKTREE_SECONDS)
+    except OmnigentError as error:
+        if error.code is ErrorCode.HOST_OFFLINE:
+            raise OmnigentError(
+                ErrorCode.CONFLICT, "The session's host is unreachable, so its branch cannot be deleted"
+            ) from None
+        raise
+    if getattr(result, "status", "") != "ok":
+        logger.info("worktree_kept", extra={"path": plan.worktree, "reason": getattr(result, "error", None)})

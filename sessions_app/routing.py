@@ -1,0 +1,58 @@
+"""What is answered in front of Django: streams, tunnels, and writes that wait for a tunnel or a person."""
+
+import re
+from dataclasses import dataclass
+
+from omnigent.api.asgi import Application, Scope
+from sessions_app.consumers import events, gate, sessions
+from sessions_app.consumers.host import HostTunnel
+from sessions_app.consumers.internal import InternalConsumer
+from sessions_app.consumers.runner import RunnerTunnel
+from sessions_app.consumers.stream import StreamConsumer
+
+SOCKET = "WS"
+SESSION = r"/v1/sessions/(?P<session_id>[^/]+)"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One address: the method (`WS` for WebSockets), the whole path, and who answers."""
+
+    method: str
+    path: re.Pattern[str]
+    application: Application
+
+
+def route(method: str, path: str, application: Application) -> Route:
+    """A row of the table."""
+    return Route(method, re.compile(path), application)
+
+
+ROUTES = (
+    route("GET", f"{SESSION}/stream", StreamConsumer.as_asgi()),
+    route("POST", f"{SESSION}/events", events.PostEventConsumer.as_asgi()),
+    route("POST", f"{SESSION}/mcp", gate.McpConsumer.as_asgi()),
+    route("POST", f"{SESSION}/policies/evaluate", gate.EvaluateConsumer.as_asgi()),
+    route(
+        "POST",
+        f"{SESSION}/elicitations/(?P<elicitation_id>[^/]+)/resolve",
+        events.ResolveConsumer.as_asgi(),
+    ),
+    route("POST", "/v1/sessions", sessions.CreateSessionConsumer.as_asgi()),
+    route("PATCH", SESSION, sessions.UpdateSessionConsumer.as_asgi()),
+    route("DELETE", SESSION, sessions.DeleteSessionConsumer.as_asgi()),
+    route(SOCKET, r"/v1/runners/(?P<name>[^/]+)/tunnel", RunnerTunnel.as_asgi()),
+    route(SOCKET, r"/v1/hosts/(?P<name>[^/]+)/tunnel", HostTunnel.as_asgi()),
+    route("POST", r"/internal/tunnels/(?P<kind>runner|host)/(?P<name>[^/]+)", InternalConsumer.as_asgi()),
+)
+
+
+def consumer_for(scope: Scope) -> Application | None:
+    """Who answers this connection; its captured names are then in the scope. None leaves it to Django."""
+    method = SOCKET if scope["type"] == "websocket" else scope["method"]
+    path = scope["path"]
+    for candidate in ROUTES:
+        if candidate.method == method and (match := candidate.path.fullmatch(path)):
+            scope["url_route"] = {"args": (), "kwargs": match.groupdict()}
+            return candidate.application
+    return None

@@ -1,0 +1,225 @@
+"""Reach a tunnel wherever it is: here directly, on another replica by a signed and streamed request."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+import orjson
+from django.db.models.functions import Now
+
+from omnigent.api.pool import DatabasePool
+from omnigent.errors import ErrorCode, OmnigentError
+from omnigent.protocol import host_frames
+from omnigent.protocol.frames import Frame, Headers
+from sessions_app.models import Lease
+from sessions_app.tunnels.registry import Tunnels
+from sessions_app.tunnels.tunnel import TunnelLost
+
+SIGNATURE_HEADER = "x-omnigent-rpc-signature"
+TIME_HEADER = "x-omnigent-rpc-time"
+HEAD_HEADER = "x-omnigent-rpc-head"
+CLOCK_SKEW_SECONDS = 60
+PATH = "/internal/tunnels/{kind}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerAnswer:
+    """A runner's whole answer to a request."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerStream:
+    """A runner's answer whose body is still coming; `body` raises when it is cut."""
+
+    status: int
+    headers: Headers
+    body: AsyncIterator[bytes]
+
+
+def signature(key: bytes, stamp: str, path: str, body: bytes) -> str:
+    """What proves that a request between replicas is ours."""
+    text = b"\n".join((stamp.encode(), path.encode(), hashlib.sha256(body).hexdigest().encode()))
+    return hmac.new(key, text, hashlib.sha256).hexdigest()
+
+
+def is_signed(key: bytes, path: str, headers: dict[str, str], body: bytes) -> bool:
+    """Whether a request between replicas carries a fresh and right signature."""
+    stamp = headers.get(TIME_HEADER, "")
+    if not stamp.isascii() or not stamp.isdigit() or abs(time.time() - int(stamp)) > CLOCK_SKEW_SECONDS:
+        return False
+    return hmac.compare_digest(signature(key, stamp, path, body), headers.get(SIGNATURE_HEADER, ""))
+
+
+def locate(kind: str, name: str) -> tuple[str, str] | None:
+    """(holder, address) of the process that has this tunnel open, by its lease."""
+    lease = Lease.objects.filter(kind=kind, name=name, closed_at__isnull=True, expires_at__gt=Now())
+    return lease.values_list("holder", "address").first()
+
+
+class Rpc:
+    """Calls to runners and hosts, whichever replica holds their tunnel."""
+
+    def __init__(self, *, tunnels: Tunnels, pool: DatabasePool, replica_id: str, key: bytes) -> None:
+        self._tunnels = tunnels
+        self._pool = pool
+        self._replica_id = replica_id
+        self._key = key
+        self._http = httpx.AsyncClient(
+            trust_env=False, timeout=httpx.Timeout(None, connect=5.0), limits=httpx.Limits(max_connections=None)
+        )
+
+    async def close(self) -> None:
+        """Release connections to the other replicas."""
+        await self._http.aclose()
+
+    async def runner(
+        self,
+        runner_id: str,
+        method: str,
+        path: str,
+        *,
+        body: bytes = b"",
+        headers: Headers = (),
+        timeout: float,
+    ) -> RunnerAnswer:
+        """One request to a runner and its whole answer. Raises RUNNER_UNAVAILABLE, or 504 after `timeout` s."""
+        try:
+            async with (
+                asyncio.timeout(timeout),
+                self.runner_stream(runner_id, method, path, body=body, headers=headers) as stream,
+            ):
+                whole = b"".join([chunk async for chunk in stream.body])
+                return RunnerAnswer(stream.status, stream.headers, whole)
+        except TimeoutError:
+            raise OmnigentError(
+                ErrorCode.RUNNER_UNAVAILABLE, f"The runner did not answer within {timeout:g} s", status=504
+            ) from None
+
+    @asynccontextmanager
+    async def runner_stream(
+        self, runner_id: str, method: str, path: str, *, body: bytes = b"", headers: Headers = ()
+    ) -> AsyncIterator[RunnerStream]:
+        """One request to a runner; leaving the block before the body has ended cancels it there."""
+        tunnel = self._tunnels.get("runner", runner_id)
+        if tunnel is None:
+            async with self._remote_stream(runner_id, method, path, body, headers) as stream:
+                yield stream
+            return
+        exchange_id, exchange = await tunnel.request(method, path, headers=headers, body=body, stream=True)
+        try:
+            head = await exchange.head()
+            yield RunnerStream(head.status, head.headers, exchange.body())
+        finally:
+            await _quietly_cancel(tunnel.cancel(exchange_id))
+
+    async def host(
+        self, host_id: str, frame: Frame, *, timeout: float
+    ) -> Frame:
+        """One frame to a host and its result. Raises HOST_OFFLINE, or 504 after `timeout` seconds."""
+        tunnel = self._tunnels.get("host", host_id)
+        try:
+            if tunnel is not None:
+                return await tunnel.call(frame, timeout)
+            return await self._remote_call(host_id, frame, timeout)
+        except TunnelLost:
+            raise OmnigentError(ErrorCode.HOST_OFFLINE, "The host's connection was lost") from None
+        except TimeoutError:
+            raise OmnigentError(
+                ErrorCode.HOST_OFFLINE, f"The host did not answer within {timeout:g} s", status=504
+            ) from None
+
+    async def _address(self, kind: str, name: str) -> str:
+        found = await self._pool.run(locate, kind, name)
+        if found is None or found[0] == self._replica_id:
+            code = ErrorCode.HOST_OFFLINE if kind == "host" else ErrorCode.RUNNER_UNAVAILABLE
+            raise OmnigentError(code, f"The {kind} is not connected")
+        return found[1]
+
+    def _signed(self, kind: str, name: str, address: str, body: bytes) -> httpx.Request:
+        path = PATH.format(kind=kind, name=name)
+        stamp = str(int(time.time()))
+        headers = {TIME_HEADER: stamp, SIGNATURE_HEADER: signature(self._key, stamp, path, body)}
+        return self._http.build_request("POST", address + path, content=body, headers=headers)
+
+    @asynccontextmanager
+    async def _remote_stream(
+        self, runner_id: str, method: str, path: str, body: bytes, headers: Headers
+    ) -> AsyncIterator[RunnerStream]:
+        address = await self._address("runner", runner_id)
+        call = orjson.dumps(
+            {"method": method, "path": path, "headers": headers, "body": base64.b64encode(body).decode()}
+        )
+        try:
+            response = await self._http.send(self._signed("runner", runner_id, address, call), stream=True)
+        except httpx.TransportError:
+            raise TunnelLost(runner_id) from None
+        try:
+            if response.status_code != 200:
+                raise _remote_error(await response.aread(), runner_id)
+            status, pairs = orjson.loads(base64.b64decode(response.headers[HEAD_HEADER]))
+            yield RunnerStream(status, tuple((k, v) for k, v in pairs), _unframe(response, runner_id))
+        finally:
+            await response.aclose()
+
+    async def _remote_call(
+        self, host_id: str, frame: Frame, timeout: float
+    ) -> Frame:
+        address = await self._address("host", host_id)
+        body = orjson.dumps({"frame": host_frames.render(frame), "timeout": timeout})
+        try:
+            async with asyncio.timeout(timeout + 2):
+                response = await self._http.send(self._signed("host", host_id, address, body))
+        except httpx.TransportError:
+            raise TunnelLost(host_id) from None
+        if response.status_code != 200:
+            raise _remote_error(response.content, host_id)
+        return host_frames.parse(response.content)
+
+
+async def _quietly_cancel(cancel: "asyncio.coroutines.Coroutine[object, object, None]") -> None:
+    try:
+        await cancel
+    except OmnigentError:
+        return
+
+
+def _remote_error(body: bytes, name: str) -> OmnigentError:
+    try:
+        error = orjson.loads(body)["error"]
+        return OmnigentError(ErrorCode(error["code"]), error["message"])
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        return TunnelLost(name)
+
+
+def framed(chunk: bytes) -> bytes:
+    """A slice as it travels between replicas: its length, then its bytes; an empty one ends the body."""
+    return len(chunk).to_bytes(4, "big") + chunk
+
+
+async def _unframe(response: httpx.Response, name: str) -> AsyncIterator[bytes]:
+    buffer = bytearray()
+    try:
+        async for data in response.aiter_raw():
+            buffer += data
+            while len(buffer) >= 4:
+                size = int.from_bytes(buffer[:4], "big")
+                if size == 0:
+                    return
+                if len(buffer) < 4 + size:
+                    break
+                chunk = bytes(buffer[4 : 4 + size])
+                del buffer[: 4 + size]
+                yield chunk
+    except httpx.TransportError:
+        raise TunnelLost(name) from None
+    raise TunnelLost(name)

@@ -1,0 +1,14 @@
+"""Telling a live runner that a setting of its session has changed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sessions_app.models import OutboxKind, Session, TunnelKind
+from sessions_app.services import outbox, presence
+from sessions_app.services.tick import Tick
+
+
+def tell(tick: Tick, session: Session, body: Mapping[str, Any]) -> None:
+    """Queue a control for the session's runner; one that is away learns it when it is told of the session."""
+    if session.runner_id and presence.online(TunnelKind.RUNNER, [session.runner_id]):
+        outbox.put(tick, session, OutboxKind.CONTROL, body)

@@ -1,0 +1,181 @@
+"""The steps of creating a session: what is checked first, what is committed, what is answered."""
+
+from dataclasses import dataclass, replace
+
+import orjson
+from django.db import transaction
+from django.db.models.functions import Now
+
+from agents_app.services import bindable
+from omnigent.accounts.identity import Principal
+from omnigent.errors import ErrorCode, OmnigentError
+from omnigent.ids import canonical_host
+from omnigent.protocol import items
+from omnigent.spec import harnesses
+from sessions_app import snapshot
+from sessions_app.bodies import CreateSession
+from sessions_app.models import Host, Lease, Session, TunnelKind
+from sessions_app.services import access, presence, receipts, rules
+from sessions_app.services.access import Level
+from sessions_app.services.receipts import Answer, Claim
+from sessions_app.services.sessions import NewSession, create_session
+
+AUTO = "auto"
+CREATED = 201
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """A session that waits for a look at its host. `existing` is one that an abandoned attempt has made."""
+
+    new: NewSession | None = None
+    is_auto: bool = False
+    existing: int = 0
+    is_launched: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where on its host a session works, as the host itself names it."""
+
+    workspace: str
+    git_branch: str = ""
+    worktree: str = ""
+
+
+def prepare(principal: Principal, body: CreateSession, claimed: Claim | None) -> Answer | Plan:
+    """Check the request. Without a host the session is made and answered at once."""
+    known = receipts.look(claimed)
+    if known.answer is not None:
+        return known.answer
+    if known.resource:
+        existing = Session.objects.filter(public_id=known.resource).values_list("pk", "runner_id").first()
+        if existing is not None:
+            return Plan(existing=existing[0], is_launched=bool(existing[1]))
+    new = _checked(principal, body)
+    if not body.host_id:
+        return receipts.once(claimed, lambda: _make(principal, new))
+    is_auto = body.host_id == AUTO
+    host_id = _choose_host(principal, new) if is_auto else _named_host(principal, body.host_id)
+    if not new.workspace and not is_auto:
+        raise rules.invalid("workspace required when host_id is set")
+    return Plan(new=replace(new, host_id=host_id), is_auto=is_auto)
+
+
+def commit(principal: Principal, new: NewSession, place: Place, claimed: Claim | None) -> Answer | int:
+    """Store the session at its place, and its receipt; or give what another request under the key made."""
+    with transaction.atomic():
+        if claimed is not None:
+            known = receipts.take(claimed, resource=new.public_id)
+            if known.answer is not None:
+                return known.answer
+            made = Session.objects.filter(public_id=known.resource).only("pk").first()
+            if made is not None:
+                return int(made.pk)
+        labels = {**new.labels, rules.WORKTREE: place.worktree} if place.worktree else new.labels
+        placed = replace(new, workspace=place.workspace, git_branch=place.git_branch, labels=labels)
+        return int(create_session(new=placed, owner=principal.user_id).pk)
+
+
+def finish(principal: Principal, session_pk: int, claimed: Claim | None) -> Answer:
+    """The snapshot of what was made, kept as the answer."""
+    with transaction.atomic():
+        answer = _answer(session_pk)
+        receipts.settle(claimed, answer)
+        return answer
+
+
+def _make(principal: Principal, new: NewSession) -> Answer:
+    return _answer(create_session(new=new, owner=principal.user_id).pk)
+
+
+def _answer(session_pk: int) -> Answer:
+    shown = snapshot.read(session_pk, permission_level=None if access.is_single_user() else Level.OWNER)
+    if shown is None:
+        raise access.not_found()
+    return Answer(CREATED, orjson.dumps(shown))
+
+
+def _checked(principal: Principal, body: CreateSession) -> NewSession:
+    if body.project_id:
+        raise OmnigentError(ErrorCode.NOT_FOUND, "Project not found")
+    parent = _parent(principal, body.parent_session_id) if body.parent_session_id else None
+    own_agent = parent.agent if parent is not None else None
+    if own_agent is not None and own_agent.public_id == body.agent_id:
+        agent = own_agent
+    else:
+        agent = bindable(agent_id=body.agent_id, user_id=principal.user_id)
+    is_runner = parent is not None and bool(parent.runner_id) and parent.runner_id == principal.runner_id
+    return NewSession(
+        agent=agent,
+        parent=parent,
+        sub_agent_name=body.sub_agent_name or "",
+        title=(body.title or "").strip(),
+        labels=rules.labels(body.labels or {}, user_id=principal.user_id, is_bound_runner=is_runner),
+        reasoning_effort=rules.reasoning_effort(body.reasoning_effort or ""),
+        model_override=rules.model_override(body.model_override or ""),
+        harness_override=_harness(body.harness_override or ""),
+        terminal_launch_args=body.terminal_launch_args,
+        workspace=body.workspace or "",
+        initial_items=[_item(item.type, item.data) for item in body.initial_items or ()],
+    )
+
+
+def _harness(name: str) -> str:
+    if name and harnesses.canonical(name) is None:
+        raise rules.invalid(f"harness_override: unknown harness '{name}'")
+    return name
+
+
+def _item(type_: str, data: dict[str, object]) -> items.ItemData:
+    try:
+        return items.parse_item(type_, data)
+    except items.InvalidItem as error:
+        raise rules.invalid(f"Invalid initial item of type '{type_}': {error}") from None
+
+
+def _parent(principal: Principal, session_id: str) -> Session:
+    found = access.require(principal, session_id, Level.EDIT)
+    parent: Session | None = Session.objects.select_related("agent").filter(pk=found.pk).first()
+    if parent is None:
+        raise access.not_found()
+    return parent
+
+
+def _named_host(principal: Principal, text: str) -> str:
+    host_id = canonical_host(text)
+    host = Host.objects.filter(public_id=host_id).first() if host_id else None
+    if host is None:
+        raise OmnigentError(ErrorCode.NOT_FOUND, "host not found", detail="host not found")
+    if host.owner != principal.user_id:
+        raise OmnigentError(ErrorCode.FORBIDDEN, "not your host", detail="not your host")
+    if not presence.online(TunnelKind.HOST, [host.public_id]):
+        raise host_is_offline()
+    return host.public_id
+
+
+def host_is_offline() -> OmnigentError:
+    """The answer to a create on a host that is away."""
+    return OmnigentError(ErrorCode.CONFLICT, "host is offline")
+
+
+def _choose_host(principal: Principal, new: NewSession) -> str:
+    """The caller's online host that can run the agent, the one heard from last first."""
+    harness = new.harness_override or new.agent.harness or ""
+    live = Lease.objects.filter(kind=TunnelKind.HOST, closed_at__isnull=True, expires_at__gt=Now())
+    order = list(live.order_by("-renewed_at").values_list("name", flat=True))
+    own = Host.objects.filter(owner=principal.user_id, public_id__in=order)
+    ready = {host.public_id for host in own if _is_ready(host, harness)}
+    chosen = next((name for name in order if name in ready), None)
+    if chosen is None:
+        raise OmnigentError(ErrorCode.HOST_OFFLINE, f"No host is online that can run the harness '{harness}'")
+    return chosen
+
+
+def _is_ready(host: Host, harness: str) -> bool:
+    readiness = host.configured_harnesses
+    if readiness is None:
+        # Unknown is never "nothing": such a host finds out when it launches.
+        return True
+    names = {harness, harnesses.canonical(harness)}
+    return any(readiness.get(name) is True for name in names if name)

@@ -1,0 +1,85 @@
+"""Elicitations: recorded when asked, answered once, void when their turn is over."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from omnigent.protocol import events
+from sessions_app.models import Elicitation, ElicitationStatus, Session
+from sessions_app.services.tick import Tick
+
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An elicitation with its verdict, and whether it was given just now."""
+
+    row: Elicitation
+    was_answered_now: bool
+
+
+ANSWERS = {
+    "accept": ElicitationStatus.ACCEPTED,
+    "decline": ElicitationStatus.DECLINED,
+    "cancel": ElicitationStatus.CANCELLED,
+}
+
+
+def ask(tick: Tick, session: Session, event: events.ElicitationRequest) -> None:
+    """Record a question and show it; asking again with the same id while it is open only shows it again."""
+    Elicitation.objects.get_or_create(
+        session=session,
+        public_id=event.elicitation_id,
+        defaults={
+            "response_id": session.active_response_id,
+            "request": _plain(event),
+            "created_at": tick.now,
+        },
+    )
+    tick.append(session, event)
+
+
+def _plain(event: events.ElicitationRequest) -> dict[str, Any]:
+    return {
+        "type": event.type,
+        "elicitation_id": event.elicitation_id,
+        "method": event.method,
+        "params": event.params,
+    }
+
+
+def answer(
+    tick: Tick, session: Session, *, elicitation_id: str, action: str, content: Any, user_id: str
+) -> Answered | None:
+    """Give the verdict on an open question; None when it is unknown. The first verdict stands."""
+    pending = Elicitation.objects.filter(
+        session=session, public_id=elicitation_id, status=ElicitationStatus.PENDING
+    )
+    won = pending.update(
+        status=ANSWERS[action], action=action, content=content, resolved_at=tick.now, resolved_by=user_id
+    )
+    if won:
+        tick.append(session, events.ElicitationResolved(elicitation_id=elicitation_id, action=action))  # type: ignore[arg-type]
+    row = Elicitation.objects.filter(session=session, public_id=elicitation_id).first()
+    return None if row is None else Answered(row, was_answered_now=bool(won))
+
+
+def echo(tick: Tick, session: Session, event: events.ElicitationResolved) -> None:
+    """The runner says that a question is closed: a verdict is delivered, or the question is void."""
+    rows = Elicitation.objects.filter(session=session, public_id=event.elicitation_id)
+    rows.filter(status__in=[*ANSWERS.values()]).update(
+        status=ElicitationStatus.DELIVERED, delivered_at=tick.now
+    )
+    rows.filter(status=ElicitationStatus.PENDING).update(
+        status=ElicitationStatus.CANCELLED, action="cancel", resolved_at=tick.now
+    )
+    tick.append(session, event)
+
+
+def void(tick: Tick, session: Session) -> None:
+    """The turn is over: nobody waits for its open questions any more."""
+    if not session.has_questions:  # type: ignore[attr-defined]  # annotated by lock()
+        return
+    open_rows = Elicitation.objects.filter(session=session, status=ElicitationStatus.PENDING)
+    for row in list(open_rows):
+        tick.append(session, events.ElicitationResolved(elicitation_id=row.public_id, action="cancel"))
+    open_rows.update(status=ElicitationStatus.CANCELLED, action="cancel", resolved_at=tick.now)

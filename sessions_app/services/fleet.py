@@ -1,0 +1,117 @@
+"""What happens to sessions when runners come and go."""
+
+import re
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from omnigent.accounts.identity import Principal
+from omnigent.errors import ErrorCode
+from omnigent.protocol import events
+from sessions_app.events import publish
+from sessions_app.models import Lease, Outbox, Runner, Session, Status, TunnelKind
+from sessions_app.services import ingest, presence, turns
+from sessions_app.services.tick import tick_of
+
+INVALID = ErrorCode.INVALID_INPUT
+CONFLICT = ErrorCode.CONFLICT
+
+OWN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+MINTED = "runner_token_"
+BUSY = [Status.RUNNING, Status.WAITING]
+
+
+def owner_of_runner(*, runner_id: str, principal: Principal, has_token: bool) -> str | None:
+    """Whose runner dials in under this id; None when it may not.
+
+    With its token a runner is the one that was launched (or binds a new id to the caller). Without one, a local
+    process may use any id that no launch minted: identity has checked that the peer is local.
+    """
+    known = Runner.objects.filter(public_id=runner_id).values_list("owner", "host_id").first()
+    if has_token:
+        return known[0] if known else principal.user_id
+    if runner_id.startswith(MINTED) or (known is not None and known[1]):
+        return None
+    return principal.user_id if OWN_ID.fullmatch(runner_id) else None
+
+
+def runner_exited(
+    *, runner_id: str, host_id: str, report: str, had_connected: bool | None
+) -> None:
+    """A host saw its runner end: what it was doing has failed, and that is known at once."""
+    sessions = presence.report_exit(runner_id=runner_id, host_id=host_id, report=report)
+    said_hello = Runner.objects.filter(public_id=runner_id, said_hello_at__isnull=False).exists()
+    code = "runner_disconnected" if (had_connected or said_hello) else "runner_failed_to_start"
+    summary = report.partition("\n")[0] or "The runner ended unexpectedly"
+    for session_pk in sessions:
+        fail_turn(session_pk, runner_id, code=code, message=summary, cause=report or None)
+    publish.ring("tunnel", TunnelKind.RUNNER, runner_id)
+    publish.ring("outbox")
+
+
+def fail_turn(
+    session_pk: int, runner_id: str, *, code: str, message: str, cause: str | None = None
+) -> bool:
+    """Fail a busy session whose runner is gone, keeping the text that was shown. Idle sessions stay idle.
+
+    A message that the runner has not been given yet is delivered to the next one.
+    """
+    with tick_of([session_pk]) as tick:
+        for session in tick.sessions.values():
+            if session.runner_id != runner_id or session.status not in turns.BUSY:
+                return False
+            session.relay_generation += 1
+            memory = ingest.recall(session)
+            ingest.flush_text(tick, session, memory, interrupted=True)
+            if session.has_input and not memory.is_open:  # type: ignore[attr-defined]  # annotated by lock()
+                return False
+            return turns.fail(tick, session, events.error_object(code, message, cause=cause))
+    return False
+
+
+def settle_idle_shutdown(*, runner_id: str) -> None:
+    """A runner left because it had nothing to do: its sessions are idle, and it is not missed."""
+    Lease.objects.filter(kind=TunnelKind.RUNNER, name=runner_id, closed_at__isnull=False).update(
+        expires_at=Now()
+    )
+    for session_pk in Session.objects.filter(runner_id=runner_id, status__in=BUSY).values_list("pk", flat=True):
+        with tick_of([session_pk]) as tick:
+            for session in tick.sessions.values():
+                if session.runner_id == runner_id and not session.has_input:  # type: ignore[attr-defined]
+                    turns.rest(tick, session)
+
+
+def lost_sessions() -> list[tuple[int, str]]:
+    """(session, runner) of busy sessions that no live lease backs and nothing is on its way to."""
+    live = Lease.objects.filter(
+        kind=TunnelKind.RUNNER, name=OuterRef("runner_id"), expires_at__gt=Now()
+    )
+    pending = Outbox.objects.filter(session=OuterRef("pk"))
+    stale = Now() - timedelta(seconds=settings.OMNIGENT_LEASE_SECONDS)
+    had_lease = Lease.objects.filter(kind=TunnelKind.RUNNER, name=OuterRef("runner_id"))
+    busy = Session.objects.filter(status__in=BUSY).exclude(Exists(pending)).exclude(Exists(live))
+    lost = busy.filter(Q(Exists(had_lease)) | Q(updated_at__lt=stale))
+    return list(lost.values_list("pk", "runner_id"))
+
+
+def reconcile() -> int:
+    """Settle every session whose runner is gone past its lease. Any number of processes may run this."""
+    settled = 0
+    for session_pk, runner_id in lost_sessions():
+        settled += fail_turn(
+            session_pk,
+            runner_id,
+            code="runner_disconnected",
+            message="The runner was lost in the middle of the turn",
+        )
+    return settled
+
+
+def forget_old_runners(older_than: timedelta) -> int:
+    """Delete the rows of runners that ended long ago and that no session names."""
+    named = Session.objects.filter(runner_id=OuterRef("public_id"))
+    rows = Runner.objects.filter(exited_at__lt=timezone.now() - older_than).exclude(Exists(named))
+    return rows.delete()[0]

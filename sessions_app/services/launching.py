@@ -1,0 +1,123 @@
+"""Launching a runner for a session: the token that binds it, and what is recorded of it."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from omnigent.errors import ErrorCode, OmnigentError
+from omnigent.ids import runner_id_for
+from omnigent.protocol import events
+from sessions_app.models import Host, Outbox, OutboxKind, Runner, Session, TunnelKind
+from sessions_app.services import ingest, presence, turns
+from sessions_app.services.tick import tick_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Launch:
+    """A runner about to be launched; the binding token is a secret that only the launched process learns."""
+
+    session_pk: int
+    session_id: str
+    host_id: str
+    runner_id: str
+    binding_token: str
+    workspace: str
+    harness: str | None
+    replaced_runner_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """How a session's runner stands: online, on its way, or gone (then perhaps asleep on its host)."""
+
+    is_online: bool
+    is_starting: bool
+    is_host_online: bool
+    has_connected: bool
+    runner_id: str
+    host_id: str
+
+
+def standing(session_pk: int) -> Standing:
+    """Whether the session's runner is there, coming, or to be launched."""
+    session = Session.objects.only("runner_id", "host_id").get(pk=session_pk)
+    runner = Runner.objects.filter(public_id=session.runner_id).first() if session.runner_id else None
+    recent = timezone.now() - timedelta(seconds=settings.OMNIGENT_LAUNCH_SECONDS)
+    fresh = runner is not None and runner.exited_at is None and runner.said_hello_at is None
+    return Standing(
+        is_online=bool(presence.online(TunnelKind.RUNNER, [session.runner_id])),
+        is_starting=fresh and runner is not None and runner.created_at > recent,
+        is_host_online=bool(presence.online(TunnelKind.HOST, [session.host_id])),
+        has_connected=runner is not None and runner.said_hello_at is not None and runner.exited_at is None,
+        runner_id=session.runner_id,
+        host_id=session.host_id,
+    )
+
+
+def prepare(session_pk: int) -> Launch:
+    """Mint a runner and bind the session to it. Raises HOST_OFFLINE when the session has no host."""
+    token = secrets.token_urlsafe(32)
+    runner_id = runner_id_for(token)
+    with tick_of([session_pk]) as tick:
+        session = tick.sessions.get(session_pk)
+        if session is None:
+            raise OmnigentError(ErrorCode.NOT_FOUND, "Session not found")
+        host = Host.objects.filter(public_id=session.host_id).first()
+        if host is None:
+            raise OmnigentError(ErrorCode.HOST_OFFLINE, "The session has no host")
+        Runner.objects.create(
+            public_id=runner_id,
+            owner=host.owner,
+            host_id=host.public_id,
+            session_id=session.pk,
+            created_at=tick.now,
+        )
+        replaced, session.runner_id = session.runner_id, runner_id
+        Outbox.objects.filter(session=session, kind=OutboxKind.CONTROL).delete()
+        harness = session.harness_override or (session.agent.harness if session.agent else None)
+        return Launch(
+            session_pk=session.pk,
+            session_id=session.public_id,
+            host_id=host.public_id,
+            runner_id=runner_id,
+            binding_token=token,
+            workspace=session.workspace,
+            harness=harness,
+            replaced_runner_id=replaced,
+        )
+
+
+def record_failure(*, session_pk: int, runner_id: str, code: str, message: str) -> None:
+    """The host could not launch it: whatever was on its way fails with the reason."""
+    Runner.objects.filter(public_id=runner_id).update(exited_at=timezone.now(), exit_report=message[:8192])
+    with tick_of([session_pk]) as tick:
+        for session in tick.sessions.values():
+            if session.runner_id != runner_id:
+                continue
+            error = events.error_object(code, message)
+            if not turns.fail(tick, session, error):
+                turns.record_failure(tick, session, error)
+                tick.append(
+                    session,
+                    events.SessionStatus(conversation_id=session.public_id, status="failed", error=error),
+                )
+            Outbox.objects.filter(session=session, kind=OutboxKind.MESSAGE).delete()
+
+
+def exit_report(runner_id: str) -> str:
+    """What the host said of a runner's end, empty when it said nothing."""
+    rows = Runner.objects.filter(public_id=runner_id, exited_at__isnull=False)
+    return rows.values_list("exit_report", flat=True).first() or ""
+
+
+def record_stop(*, session_pk: int, runner_id: str) -> None:
+    """The host ended the runner because somebody asked: the session rests, and what was on its way is void."""
+    Runner.objects.filter(public_id=runner_id).update(exited_at=timezone.now(), exit_report="")
+    with tick_of([session_pk]) as tick:
+        Outbox.objects.filter(session_id=session_pk).delete()
+        for session in tick.sessions.values():
+            ingest.flush_text(tick, session, ingest.recall(session), interrupted=True)
+            turns.rest(tick, session)

@@ -1,0 +1,172 @@
+"""Exactly-once writes: the answer to a request is kept under its caller's key and given again on a retry.
+
+A write of one transaction is wrapped in `once`. A write that waits on a tunnel in between calls `look` first,
+`take` with the id of what it makes in the transaction that commits it, and `settle` when its answer is known;
+a retry that finds the maker gone gets that id and goes on from there.
+"""
+
+import hashlib
+import string
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from omnigent.accounts.identity import Principal
+from omnigent.errors import ErrorCode, OmnigentError
+from sessions_app.models import Receipt
+
+MAX_KEY = 255
+VISIBLE = frozenset(string.printable) - frozenset(string.whitespace)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """One request under a key: who sends it, and a digest of what it asks for."""
+
+    caller: str
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request is answered with; `body` is JSON text."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a claim: its answer, or what an abandoned attempt has made, or neither."""
+
+    answer: Answer | None = None
+    resource: str = ""
+
+
+UNKNOWN = Known()
+
+
+def claim(principal: Principal, key: str | None, *, asked_for: bytes) -> Claim | None:
+    """The claim that a key makes; None without one. `asked_for` holds method, path and body."""
+    if key is None:
+        return None
+    if not 0 < len(key) <= MAX_KEY or not VISIBLE.issuperset(key):
+        raise OmnigentError(
+            ErrorCode.INVALID_INPUT, f"Idempotency-Key must be 1 to {MAX_KEY} visible ASCII characters"
+        )
+    caller = f"{principal.user_id}/{principal.runner_id}" if principal.runner_id else principal.user_id
+    return Claim(caller=caller, key=key, fingerprint=hashlib.sha256(asked_for).hexdigest())
+
+
+def once(claimed: Claim | None, work: Callable[[], Answer]) -> Answer:
+    """Do `work` in a transaction together with its receipt, or give the answer it gave before."""
+    with transaction.atomic():
+        if claimed is None:
+            return work()
+        known = take(claimed)
+        if known.answer is not None:
+            return known.answer
+        answer = work()
+        settle(claimed, answer)
+        return answer
+
+
+def look(claimed: Claim | None) -> Known:
+    """What earlier attempts left. Raises when the key was used for something else, or is in use right now."""
+    if claimed is None:
+        return UNKNOWN
+    receipt = Receipt.objects.filter(caller=claimed.caller, key=claimed.key).first()
+    return UNKNOWN if receipt is None else _known(claimed, receipt)
+
+
+def take(claimed: Claim, *, resource: str = "") -> Known:
+    """Hold the key from now on, inside the caller's transaction, which makes `resource`."""
+    now = timezone.now()
+    with connection.cursor() as cursor:
+        stamp = connection.ops.adapt_datetimefield_value(now)
+        row = (claimed.caller, claimed.key, claimed.fingerprint, "", resource, stamp)
+        cursor.execute(_insert_text(), row)
+        if cursor.fetchone() is not None:
+            return UNKNOWN
+    receipt = Receipt.objects.select_for_update().get(caller=claimed.caller, key=claimed.key)
+    known = _known(claimed, receipt)
+    if known.answer is None:
+        receipt.created_at = now
+        receipt.resource = receipt.resource or resource
+        receipt.save(update_fields=["created_at", "resource"])
+    return known
+
+
+def settle(claimed: Claim | None, answer: Answer) -> None:
+    """Keep the answer."""
+    if claimed is not None:
+        Receipt.objects.filter(caller=claimed.caller, key=claimed.key).update(
+            status=answer.status, answer=answer.body.decode()
+        )
+
+
+def hold_term() -> timedelta:
+    """How long an attempt without an answer counts as under way: longer than a launch may take."""
+    return timedelta(seconds=settings.OMNIGENT_LAUNCH_SECONDS)
+
+
+def _known(claimed: Claim, receipt: Receipt) -> Known:
+    if receipt.fingerprint != claimed.fingerprint:
+        raise OmnigentError(
+            ErrorCode.IDEMPOTENCY_MISMATCH, "This Idempotency-Key was used for a different request"
+        )
+    if receipt.status is not None:
+        return Known(Answer(receipt.status, receipt.answer.encode()))
+    if receipt.created_at > timezone.now() - hold_term():
+        raise OmnigentError(
+            ErrorCode.IDEMPOTENCY_IN_FLIGHT,
+            "A request with this Idempotency-Key is under way",
+            headers={"Retry-After": "1"},
+        )
+    return Known(resource=receipt.resource)
+
+
+@cache
+def _insert_text() -> str:
+    table = connection.ops.quote_name(Receipt._meta.db_table)
+    columns = "caller, key, fingerprint, answer, resource, created_at"
+    return (
+        f"INSERT INTO {table} ({columns}) VALUES (%s, %s, %s, %s, %s, %s) "
+        "ON CONFLICT (caller, key) DO NOTHING RETURNING id"
+    )
+
+
+class Receipts:
+    """The receipt of one write whose answer is a JSON object, for services that open their own transaction.
+
+    with receipts.replayed(principal) as replay:
+        if replay is None:
+            …
+            receipts.record(202, answer)
+    """
+
+    def __init__(self, key: str | None, asked_for: bytes) -> None:
+        self._key = key
+        self._asked_for = asked_for
+        self._claimed: Claim | None = None
+
+    @contextmanager
+    def replayed(self, principal: Principal) -> Iterator[Mapping[str, Any] | None]:
+        """A transaction that holds the key; gives the answer of an earlier request under it, if any."""
+        with transaction.atomic():
+            self._claimed = claim(principal, self._key, asked_for=self._asked_for)
+            known = UNKNOWN if self._claimed is None else take(self._claimed)
+            yield None if known.answer is None else orjson.loads(known.answer.body)
+
+    def record(self, status: int, answer: Mapping[str, Any]) -> None:
+        """Keep the answer; part of the same transaction."""
+        settle(self._claimed, Answer(status, orjson.dumps(answer)))

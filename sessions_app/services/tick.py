@@ -1,0 +1,238 @@
+"""One transaction's changes to sessions, gathered in memory and written in bulk.
+
+Whoever wants to change what a session's clients can see opens a tick: it locks the session rows in id order,
+hands out their state, and at the end writes log, items and session rows with one statement each.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import orjson
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Subquery
+from django.utils import timezone
+
+from omnigent.ids import ITEM, mint
+from omnigent.protocol import events, items
+from sessions_app.events import log, publish
+from sessions_app.models import Elicitation, ElicitationStatus, Item, Outbox, OutboxKind, Session, Turn, TurnStatus
+
+MUTABLE = (
+    "title",
+    "status",
+    "active_response_id",
+    "last_task_error",
+    "interrupt_fence",
+    "runner_id",
+    "host_id",
+    "workspace",
+    "git_branch",
+    "reasoning_effort",
+    "model_override",
+    "harness_override",
+    "external_session_id",
+    "terminal_launch_args",
+    "archived",
+    "reported_model",
+    "context_tokens",
+    "context_window",
+    "usage_by_model",
+    "relay_generation",
+    "seq",
+    "open_seq",
+    "position",
+    "ingest_stream",
+    "ingest_number",
+    "updated_at",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewItem:
+    """An item to append; `data` is one of the dataclasses of `omnigent.protocol.items`."""
+
+    data: items.ItemData
+    response_id: str
+    status: str = "completed"
+    created_by: str = ""
+    stable_id: str | None = None
+    public_id: str = field(default_factory=partial(mint, ITEM))
+
+
+def flat_item(item: Item) -> dict[str, Any]:
+    """The item as `GET …/items` and `response.output_item.done` show it, without the copy under `data`."""
+    head: dict[str, Any] = {
+        "id": item.public_id,
+        "response_id": item.response_id,
+        "type": item.type,
+        "status": item.status,
+        "created_at": int(item.created_at.timestamp()),
+    }
+    head.update(orjson.loads(item.data))
+    if item.created_by:
+        head["created_by"] = item.created_by
+    return head
+
+
+class Tick:
+    """The open transaction. Session rows are locked; change their fields and the flush writes them."""
+
+    def __init__(self, sessions: Iterable[Session], now: datetime) -> None:
+        self.now = now
+        self.sessions = {session.pk: session for session in sessions}
+        self._before = {pk: _values(session) for pk, session in self.sessions.items()}
+        self._entries: list[log.Entry] = []
+        self._items: list[Item] = []
+        self._turns: dict[int, Turn | None] = {}
+        self._opened: list[Turn] = []
+        self._saved: dict[int, Turn] = {}
+
+    def turn(self, session: Session) -> Turn | None:
+        """The session's running turn."""
+        if session.pk not in self._turns:
+            self._turns[session.pk] = _running_turn(session)
+        turn = self._turns[session.pk]
+        return turn if turn is not None and turn.status == TurnStatus.RUNNING else None
+
+    def open_turn(self, session: Session, response_id: str = "") -> None:
+        """Open the next turn; a turn that is still running is over."""
+        running = self.turn(session)
+        if running is not None:
+            running.status = TurnStatus.INCOMPLETE
+            running.ended_at = self.now
+            self.save_turn(running)
+        turn = Turn(session=session, response_id=response_id, opened_at=self.now)
+        self._turns[session.pk] = turn
+        self._opened.append(turn)
+
+    def save_turn(self, turn: Turn) -> None:
+        """Write the turn's fields with the flush."""
+        if turn.pk is not None:
+            self._saved[turn.pk] = turn
+
+    def append(self, session: Session, event: events.Event) -> int:
+        """Put an event into the session's log; it is shown once the transaction has committed."""
+        session.seq += 1
+        self._entries.append(log.Entry(session.pk, session.seq, event.type, events.to_json(event)))
+        return session.seq
+
+    def add_item(self, session: Session, new: NewItem) -> Item:
+        """Append an item; returns the row that the flush will insert."""
+        session.position += 1
+        session.updated_at = self.now
+        text, nulls = items.split(new.data)
+        item = Item(
+            session=session,
+            position=session.position,
+            public_id=new.public_id,
+            type=new.data.type,
+            status=new.status,
+            response_id=new.response_id,
+            data=text,
+            null_fields=",".join(nulls),
+            created_at=self.now,
+            created_by=new.created_by,
+            stable_id=new.stable_id,
+        )
+        self._items.append(item)
+        return item
+
+    def adopt(self, entries: Sequence[log.Entry]) -> None:
+        """Announce entries that were written by other means in this transaction."""
+        self._entries.extend(entries)
+
+    def flush(self) -> None:
+        """Write everything; called once, at the end of the transaction."""
+        changed = {
+            pk: session for pk, session in self.sessions.items() if _values(session) != self._before[pk]
+        }
+        if changed:
+            fields = [
+                name
+                for index, name in enumerate(MUTABLE)
+                if any(_values(session)[index] != self._before[pk][index] for pk, session in changed.items())
+            ]
+            write_sessions(list(changed.values()), fields)
+        if self._saved:
+            Turn.objects.bulk_update(
+                self._saved.values(), ["response_id", "status", "error_code", "ended_at"]
+            )
+        if self._opened:
+            Turn.objects.bulk_create(self._opened)
+        if self._items:
+            Item.objects.bulk_create(self._items)
+        if self._entries:
+            log.insert(self._entries, self.now)
+            transaction.on_commit(partial(publish.announce, self._entries))
+
+
+def _values(session: Session) -> tuple[Any, ...]:
+    return tuple([getattr(session, name) for name in MUTABLE])
+
+
+def write_sessions(sessions: Sequence[Session], fields: Sequence[str]) -> None:
+    """Write the named fields of all rows in one statement."""
+    columns = [Session._meta.get_field(name) for name in ("id", *fields)]
+    typed = connection.vendor == "postgresql"
+    first = ", ".join(f"%s::{_plain_type(column)}" if typed else "%s" for column in columns)
+    rest = ", ".join(["%s"] * len(columns))
+    rows = ", ".join([f"({first})", *[f"({rest})"] * (len(sessions) - 1)])
+    names = ", ".join(column.column for column in columns)
+    sets = ", ".join(f"{column.column} = v.{column.column}" for column in columns[1:])
+    table = Session._meta.db_table
+    params = [
+        column.get_db_prep_save(getattr(session, column.attname), connection)
+        for session in sessions
+        for column in columns
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH v({names}) AS (VALUES {rows}) UPDATE {table} SET {sets} FROM v WHERE {table}.id = v.id", params
+        )
+
+
+def _plain_type(column: Any) -> str:
+    """PostgreSQL's name of the column's type, without a length: a cast to one would cut the value."""
+    return str(column.db_type(connection)).partition("(")[0].replace("varchar", "text")
+
+
+def lock(session_ids: Iterable[int]) -> list[Session]:
+    """The rows, locked in id order until the transaction ends; missing ones are left out."""
+    running = Turn.objects.filter(session=OuterRef("pk"), status=TurnStatus.RUNNING)
+    waiting = Outbox.objects.filter(session=OuterRef("pk"), kind=OutboxKind.MESSAGE)
+    asked = Elicitation.objects.filter(session=OuterRef("pk"), status=ElicitationStatus.PENDING)
+    rows = (
+        Session.objects.select_for_update(of=("self",))
+        .select_related("agent")
+        .annotate(
+            running_turn_id=Subquery(running.values("pk")[:1]),
+            running_response_id=Subquery(running.values("response_id")[:1]),
+            has_input=Exists(waiting),
+            has_questions=Exists(asked),
+        )
+    )
+    return list(rows.filter(pk__in=set(session_ids)).order_by("pk"))
+
+
+def _running_turn(session: Session) -> Turn | None:
+    if session.running_turn_id is None:  # type: ignore[attr-defined]  # annotated by lock()
+        return None
+    return Turn(
+        pk=session.running_turn_id,  # type: ignore[attr-defined]
+        session=session,
+        response_id=session.running_response_id,  # type: ignore[attr-defined]
+        status=TurnStatus.RUNNING,
+    )
+
+
+@contextmanager
+def tick_of(session_ids: Iterable[int]) -> Iterator[Tick]:
+    """Open a transaction on these sessions and write what the block gathers."""
+    with transaction.atomic():
+        tick = Tick(lock(session_ids), timezone.now())
+        yield tick
+        tick.flush()

@@ -1,0 +1,204 @@
+"""The life of a turn. This is the only module that changes a session's status.
+
+Every function works on a locked session of an open tick, names the states it expects, and tells whether it
+changed anything: losing a race is a normal result.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from omnigent.protocol import events, items
+from sessions_app.models import Session, Status, TurnStatus
+from sessions_app.services import elicitations
+from sessions_app.services.tick import NewItem, Tick, flat_item
+
+BUSY = (Status.RUNNING, Status.WAITING)
+
+TURN_ENDS: Mapping[str, TurnStatus] = {
+    "response.completed": TurnStatus.COMPLETED,
+    "response.failed": TurnStatus.FAILED,
+    "response.cancelled": TurnStatus.CANCELLED,
+    "response.incomplete": TurnStatus.INCOMPLETE,
+}
+
+
+def begin(tick: Tick, session: Session) -> bool:
+    """A message was taken: the session is running until a turn ends or fails."""
+    session.last_task_error = None
+    if session.status == Status.RUNNING:
+        return False
+    session.status = Status.RUNNING
+    session.active_response_id = ""
+    session.interrupt_fence = False
+    session.updated_at = tick.now
+    tick.append(session, _status(session))
+    return True
+
+
+def open_response(tick: Tick, session: Session, response_id: str) -> None:
+    """The runner began a response: it names the turn that was opened on forwarding, or opens a follow-up."""
+    session.active_response_id = response_id
+    turn = tick.turn(session)
+    if turn is None or turn.response_id not in ("", response_id):
+        tick.open_turn(session, response_id)
+    else:
+        turn.response_id = response_id
+        tick.save_turn(turn)
+
+
+def close_response(tick: Tick, session: Session, event: events.Event) -> None:
+    """The runner ended its response: the turn is over, whatever the session does next."""
+    session.interrupt_fence = False
+    turn = tick.turn(session)
+    if turn is not None:
+        turn.status = TURN_ENDS[event.type]
+        turn.ended_at = tick.now
+        error = getattr(event, "response", {}).get("error") or {}
+        turn.error_code = str(error.get("code", ""))[:64]
+        tick.save_turn(turn)
+
+
+def running_edge(tick: Tick, session: Session, event: events.SessionStatus) -> None:
+    """The runner says that it runs. The first such edge after a message repeats ours and is not shown twice."""
+    session.interrupt_fence = False
+    session.last_task_error = None
+    if session.status == Status.RUNNING and not session.active_response_id:
+        return
+    session.status = Status.RUNNING
+    session.active_response_id = ""
+    tick.append(session, event)
+
+
+def resting_edge(tick: Tick, session: Session, event: events.SessionStatus) -> None:
+    """The runner says idle or waiting. A failure stays; a message that is still on its way keeps it running."""
+    session.interrupt_fence = False
+    session.active_response_id = ""
+    if session.status == Status.FAILED:
+        return
+    if session.has_input:
+        return
+    turn = tick.turn(session)
+    if turn is not None:
+        turn.status = TurnStatus.CANCELLED
+        turn.ended_at = tick.now
+        tick.save_turn(turn)
+    session.status = Status.WAITING if event.status == "waiting" else Status.IDLE
+    tick.append(session, event)
+
+
+def fail(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str = "") -> bool:
+    """The turn cannot go on: close its response, store the error once, and say so. Idle sessions stay idle."""
+    if session.status not in BUSY:
+        return False
+    whole = events.error_object(
+        str(error["code"]),
+        str(error["message"]),
+        title=error.get("title"),
+        cause=error.get("cause"),
+        remediation=error.get("remediation"),
+    )
+    turn = tick.turn(session)
+    response_id = session.active_response_id
+    if turn is not None:
+        if response_id and turn.response_id == response_id:
+            tick.append(session, _failed_response(tick, session, response_id, whole))
+        turn.status = TurnStatus.FAILED
+        turn.error_code = str(error["code"])[:64]
+        turn.ended_at = tick.now
+        tick.save_turn(turn)
+    store_error(tick, session, whole, response_id=response_id or session.public_id, source="execution")
+    record_failure(tick, session, whole, item_id=item_id)
+    tick.append(session, _status(session, response_id=response_id or None, error=whole))
+    return True
+
+
+def failed_edge(tick: Tick, session: Session, event: events.SessionStatus) -> None:
+    """The runner says that the turn failed; its response and error item came before."""
+    if session.status == Status.FAILED:
+        return
+    error = event.error or events.error_object("turn_failed", "The turn failed")
+    record_failure(tick, session, error)
+    tick.append(session, event)
+
+
+def record_failure(
+    tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str = ""
+) -> None:
+    """Set the failed status and what the snapshot shows of it; open questions are void."""
+    kept = {key: value for key, value in error.items() if value is not None}
+    session.last_task_error = {**kept, "item_id": item_id} if item_id else kept
+    session.status = Status.FAILED
+    session.active_response_id = ""
+    session.interrupt_fence = False
+    session.updated_at = tick.now
+    elicitations.void(tick, session)
+
+
+def rest(tick: Tick, session: Session) -> bool:
+    """The runner went away on purpose with nothing under way: a busy session becomes idle."""
+    if session.status not in BUSY:
+        return False
+    turn = tick.turn(session)
+    if turn is not None:
+        turn.status = TurnStatus.CANCELLED
+        turn.ended_at = tick.now
+        tick.save_turn(turn)
+    session.status = Status.IDLE
+    session.active_response_id = ""
+    session.interrupt_fence = False
+    elicitations.void(tick, session)
+    tick.append(session, _status(session))
+    return True
+
+
+def forgive(tick: Tick, session: Session) -> bool:
+    """A runner was bound: a failure of the old one is over."""
+    if session.status != Status.FAILED:
+        return False
+    session.status = Status.IDLE
+    session.last_task_error = None
+    tick.append(session, _status(session))
+    return True
+
+
+def store_error(
+    tick: Tick, session: Session, error: Mapping[str, Any], *, response_id: str, source: str
+) -> None:
+    """Append the error item of a turn and show it."""
+    data = items.parse_item(
+        "error",
+        {
+            "source": source,
+            "code": error["code"],
+            "message": error["message"],
+            "title": error.get("title"),
+            "cause": error.get("cause"),
+            "remediation": error.get("remediation"),
+        },
+    )
+    item = tick.add_item(session, NewItem(data=data, response_id=response_id))
+    tick.append(session, events.OutputItemDone(item=flat_item(item)))
+
+
+def _failed_response(
+    tick: Tick, session: Session, response_id: str, error: Mapping[str, Any]
+) -> events.ResponseFailed:
+    response = events.response_object(
+        id=response_id,
+        status="failed",
+        model=session.agent.name if session.agent else "",
+        created_at=int(tick.now.timestamp()),
+        error=error,
+    )
+    return events.ResponseFailed(source="execution", response=response)
+
+
+def _status(
+    session: Session, *, response_id: str | None = None, error: dict[str, Any] | None = None
+) -> events.SessionStatus:
+    return events.SessionStatus(
+        conversation_id=session.public_id,
+        status=Status(session.status).value,
+        response_id=response_id,
+        error=error,
+    )

@@ -1,0 +1,175 @@
+"""Query text compiled once: a QuerySet defines a hot read, its SQL is kept and only the values change."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.db import connection
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    Expression,
+    F,
+    Field,
+    Func,
+    Model,
+    QuerySet,
+    TextField,
+)
+from django.db.models.sql.compiler import SQLCompiler
+
+Row = tuple[Any, ...]  # a database row, typed by whoever wrote the query
+_SqlParams = tuple[str, Any]  # the stubs know no holes among the parameters
+
+
+@dataclass(frozen=True, slots=True)
+class _Hole:
+    """Stands among the parameters of compiled text where a named value goes."""
+
+    name: str
+
+
+class Slot(Expression):
+    """A value that is given when the statement runs."""
+
+    def __init__(self, name: str, output_field: "Field[Any, Any] | None" = None) -> None:
+        super().__init__(output_field=output_field or TextField())
+        self.name = name
+
+    def as_sql(self, compiler: SQLCompiler, connection: Any) -> _SqlParams:
+        return "%s", [_Hole(self.name)]
+
+
+class Epoch(Func):
+    """Whole seconds since 1970 of a timestamp, computed by the database."""
+
+    output_field = BigIntegerField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(
+            compiler, connection, template="CAST(strftime('%%%%s', %(expressions)s) AS INTEGER)"
+        )
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(
+            compiler, connection, template="FLOOR(EXTRACT(EPOCH FROM %(expressions)s))::bigint"
+        )
+
+
+class JsonText(Func):
+    """A JSON column as its text, so that it can be spliced into an answer."""
+
+    output_field = TextField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, template="%(expressions)s")
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, template="(%(expressions)s)::text")
+
+
+class PairsAsJson(Func):
+    """An aggregate: two text columns as the text of one JSON object."""
+
+    output_field = TextField()
+    contains_aggregate = True
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, template="json_group_object(%(expressions)s)")
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, template="json_object_agg(%(expressions)s)::text")
+
+    def get_group_by_cols(self) -> list[Any]:
+        return []
+
+
+class Past(Func):
+    """True for rows strictly past the row whose public id is in `slot`, in the order (column, tie-breaker).
+
+    Both values of the cursor row come from the database; an unknown cursor makes it true for no row. Written
+    as a row comparison, which an index on both columns answers. With `scope` the cursor row must share that
+    column with the rows.
+    """
+
+    output_field = BooleanField()
+    conditional = True
+
+    def __init__(
+        self, model: type[Model], column: str, tie: str, slot: str, *, ascending: bool, scope: str = ""
+    ) -> None:
+        super().__init__(*(F(name) for name in (column, tie, scope) if name))
+        self.table = model._meta.db_table
+        self.columns = [column_of(model, name) for name in dict.fromkeys((column, tie))]
+        self.scope = scope
+        self.slot = slot
+        self.operator = ">" if ascending else "<"
+
+    def as_sql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> _SqlParams:  # type: ignore[override]
+        quote = connection.ops.quote_name
+        own = [compiler.compile(expression)[0] for expression in self.get_source_expressions()]
+        condition = f"cursor_row.{quote('public_id')} = %s"
+        if self.scope:
+            condition += f" AND cursor_row.{quote(self.scope)} = {own.pop()}"
+        left = ", ".join(dict.fromkeys(own))
+        right = ", ".join(f"cursor_row.{quote(column)}" for column in self.columns)
+        cursor = f"SELECT {right} FROM {quote(self.table)} cursor_row WHERE {condition}"
+        return f"({left}) {self.operator} ({cursor})", [_Hole(self.slot)]
+
+
+def column_of(model: type[Model], name: str) -> str:
+    """The database column of a field."""
+    field: Any = model._meta.get_field(name)
+    return str(field.column)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Compiled text and its parameters, some of them holes."""
+
+    sql: str
+    params: tuple[Any, ...]
+
+    def rows(self, **values: object) -> list[Row]:
+        """Run it with the named values and fetch every row."""
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, self._fill(values))
+            rows: list[Row] = cursor.fetchall()
+            return rows
+
+    def row(self, **values: object) -> Row | None:
+        """Run it with the named values and fetch the first row."""
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, self._fill(values))
+            row: Row | None = cursor.fetchone()
+            return row
+
+    def _fill(self, values: Mapping[str, object]) -> list[Any]:
+        return [values[param.name] if isinstance(param, _Hole) else param for param in self.params]
+
+
+def compiled(queryset: "QuerySet[Any, Any]", *, limited: bool = False) -> Statement:
+    """The text of a queryset; with `limited` it takes one more value, `limit`."""
+    sql, params = queryset.query.get_compiler(using=queryset.db).as_sql()
+    if limited:
+        return Statement(f"{sql} LIMIT %s", (*params, _Hole("limit")))
+    return Statement(sql, tuple(params))
+
+
+def kept(build: Callable[..., Statement]) -> Callable[..., Statement]:
+    """Keep what `build` returns for each combination of arguments and each kind of database."""
+    remember = lru_cache(maxsize=512)(lambda _vendor, *shape, **named: build(*shape, **named))
+
+    def statement(*shape: Hashable, **named: Hashable) -> Statement:
+        return remember(connection.vendor, *shape, **named)
+
+    return statement
+
+
+def query(sql: str, params: Sequence[int | str]) -> list[Row]:
+    """Run hand-written text."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        rows: list[Row] = cursor.fetchall()
+        return rows

@@ -1,0 +1,44 @@
+"""The tunnels that this process holds, by kind and name; the newest of a name wins."""
+
+from collections.abc import Iterator
+
+from sessions_app.tunnels.tunnel import Tunnel
+
+
+
+class Tunnels:
+    """Registry of live tunnels."""
+
+    def __init__(self) -> None:
+        self._tunnels: dict[tuple[str, str], Tunnel] = {}
+
+    def add(self, tunnel: Tunnel) -> Tunnel | None:
+        """Register a tunnel; returns the older one of the same name, which the caller closes."""
+        key = (tunnel.kind, tunnel.name)
+        older = self._tunnels.get(key)
+        if older is not None and older.generation > tunnel.generation:
+            return tunnel
+        self._tunnels[key] = tunnel
+        return older
+
+    def remove(self, tunnel: Tunnel) -> bool:
+        """Forget this very tunnel; false when a newer one has taken its place."""
+        key = (tunnel.kind, tunnel.name)
+        if self._tunnels.get(key) is not tunnel:
+            return False
+        del self._tunnels[key]
+        return True
+
+    def get(self, kind: str, name: str) -> Tunnel | None:
+        """The live tunnel of that name, if this process holds it."""
+        return self._tunnels.get((kind, name))
+
+    def names(self, kind: str) -> list[str]:
+        """Names of the tunnels of one kind."""
+        return [name for (one, name) in self._tunnels if one == kind]
+
+    def __iter__(self) -> Iterator[Tunnel]:
+        return iter(list(self._tunnels.values()))
+
+    def __len__(self) -> int:
+        return len(self._tunnels)

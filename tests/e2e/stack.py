@@ -1,0 +1,234 @@
+"""A whole installation of real processes: servers, stores, a host, and a proxy in front of each road."""
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.e2e.api import Api
+from tests.e2e.program import Program, describe, processes_at_home, python, wait_for
+from tests.e2e.stream import Stream
+from tests.net.background import BackgroundProxy
+from tests.services.postgres import PostgresServer
+from tests.services.processes import free_port
+from tests.services.redis import RedisServer
+
+READY_SECONDS = 40
+ENDED_SECONDS = 15
+
+# Short enough that a test can wait for a loss to be noticed, long enough for a busy machine.
+DURATIONS: Mapping[str, str] = {
+    "OMNIGENT_LEASE_SECONDS": "6",
+    "OMNIGENT_LEASE_GRACE": "2",
+    "OMNIGENT_LEASE_STORE_SECONDS": "0.5",
+    "OMNIGENT_RECONCILE_SECONDS": "0.5",
+    "OMNIGENT_OUTBOX_SECONDS": "0.5",
+    "OMNIGENT_TUNNEL_PING_SECONDS": "1",
+    "OMNIGENT_TUNNEL_SILENCE_SECONDS": "5",
+    "OMNIGENT_HEARTBEAT_SECONDS": "2",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flavour:
+    """One way to run the product: which server program, on which stores, how many of it."""
+
+    name: str
+    server: str
+    replicas: int
+    postgres: PostgresServer | None = None
+    redis: RedisServer | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+class Stack:
+    """The processes of one installation: clients dial `url` or a replica, host and runners dial `tunnels`."""
+
+    def __init__(
+        self,
+        *,
+        directory: Path,
+        servers: list[Program],
+        ports: list[int],
+        clients: BackgroundProxy,
+        tunnels: BackgroundProxy,
+        host: Program,
+    ) -> None:
+        self.directory = directory
+        self.home = directory / "home"
+        self.servers = servers
+        self.ports = ports
+        self.clients = clients
+        self.tunnels = tunnels
+        self.host = host
+        self.api = Api(clients.url)
+        self._streams: list[Stream] = []
+        self._apis = [self.api]
+
+    @property
+    def url(self) -> str:
+        """The address in front of the replicas."""
+        return self.clients.url
+
+    def replica_url(self, index: int) -> str:
+        """One replica's own address."""
+        return f"http://127.0.0.1:{self.ports[index]}"
+
+    def api_of(self, index: int) -> Api:
+        """A client of one replica."""
+        api = Api(self.replica_url(index))
+        self._apis.append(api)
+        return api
+
+    def stream(self, session_id: str, *, url: str | None = None, after: int | None = None) -> Stream:
+        """A reconnecting reader of a session, connected; closed with the stack."""
+        stream = Stream(url or self.url, session_id, after=after)
+        self._streams.append(stream)
+        stream.wait_connected()
+        return stream
+
+    def open(self, stream: Stream) -> Stream:
+        """Close a stream made by the test with the stack."""
+        self._streams.append(stream)
+        return stream
+
+    def start_server(self, index: int, *, wait: bool = True, **environ: str) -> None:
+        """Start a replica, again on its port."""
+        self.servers[index].start(**environ)
+        if wait:
+            self.wait_server(index)
+
+    def wait_server(self, index: int) -> None:
+        """Block until a replica answers."""
+        server = self.servers[index]
+
+        def answers() -> bool:
+            assert server.is_running, f"{server.name} ended with {server.exit_code}\n{server.log()}"
+            return is_healthy(self.replica_url(index))
+
+        wait_for(answers, seconds=READY_SECONDS, what=f"{server.name} ready")
+
+    def wait_host(self) -> None:
+        """Block until a host is online."""
+
+        def online() -> bool:
+            hosts = self.api.get("/v1/hosts")["hosts"]
+            return any(host["status"] == "online" for host in hosts)
+
+        wait_for(online, seconds=READY_SECONDS, what="a host online", every=0.1)
+
+    def runner_pids(self) -> list[int]:
+        """The runner processes that live, by id."""
+        return [
+            process.pid
+            for process in processes_at_home(self.home)
+            if any("omnigent.runner" in part for part in process.cmdline())
+        ]
+
+    def wait_no_runners(self, seconds: float) -> None:
+        """Block until every runner has ended."""
+        wait_for(lambda: not self.runner_pids(), seconds=seconds, what="runners ended", every=0.1)
+
+    def logs(self) -> str:
+        """What every process printed last."""
+        return "\n".join(program.log() for program in [*self.servers, self.host])
+
+    def close(self) -> None:
+        """End everything politely; whatever is left after that is a failure."""
+        for stream in self._streams:
+            stream.close()
+        for api in self._apis:
+            api.http.close()
+        programs = [program for program in (self.host, *self.servers) if program.is_running]
+        try:
+            for program in programs:
+                program.stop()
+            wait_for(
+                lambda: not processes_at_home(self.home), seconds=ENDED_SECONDS, what="every process ended"
+            )
+        finally:
+            left = processes_at_home(self.home)
+            text = describe(left)
+            for process in left:
+                process.kill()
+            assert not left, f"left behind:\n{text}\n{self.logs()}"
+
+
+def is_healthy(url: str) -> bool:
+    """Whether a server answers its health check."""
+    try:
+        return httpx.get(f"{url}/health", timeout=5).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def base_environ(directory: Path, extra: Mapping[str, str]) -> dict[str, str]:
+    """A clean environment: nothing of the developer's own keys, home or settings."""
+    home = directory / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    return {
+        "PATH": os.environ.get("PATH", ""),
+        "HOME": str(home),
+        "LC_ALL": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **extra,
+    }
+
+
+def server_environ(flavour: Flavour, directory: Path, port: int, database: str | None) -> dict[str, str]:
+    """One replica's settings."""
+    environ = {
+        **DURATIONS,
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "DATA_DIR": str(directory / "data"),
+        "OMNIGENT_SERVER": flavour.server,
+        **flavour.environ,
+    }
+    if database is not None:
+        environ["DATABASE_URL"] = database
+    if flavour.redis is not None:
+        environ["REDIS_URL"] = flavour.redis.url()
+    return base_environ(directory, environ)
+
+
+@contextmanager
+def running_stack(flavour: Flavour, directory: Path) -> Iterator[Stack]:
+    """Start an installation and end it."""
+    database = None
+    if flavour.postgres is not None:
+        database = flavour.postgres.create_database(f"e2e_{uuid.uuid4().hex[:12]}")
+    ports = [free_port() for _ in range(flavour.replicas)]
+    servers = [
+        Program(
+            f"server-{index}",
+            python("-m", "omnigent.server", *(["--migrate"] if index == 0 else [])),
+            environ=server_environ(flavour, directory, port, database),
+            directory=directory,
+        )
+        for index, port in enumerate(ports)
+    ]
+    backends = [("127.0.0.1", port) for port in ports]
+    with ExitStack() as stack:
+        clients = stack.enter_context(BackgroundProxy(backends))
+        tunnels = stack.enter_context(BackgroundProxy(backends))
+        host = Program(
+            "host",
+            python("-m", "omnigent.host", "--server", tunnels.url),
+            environ=base_environ(directory, flavour.environ),
+            directory=directory,
+        )
+        installation = Stack(
+            directory=directory, servers=servers, ports=ports, clients=clients, tunnels=tunnels, host=host
+        )
+        stack.callback(installation.close)
+        for index in range(flavour.replicas):
+            installation.start_server(index)
+        host.start()
+        installation.wait_host()
+        yield installation
