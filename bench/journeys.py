@@ -1,0 +1,174 @@
+"""Single requests: how long they take one after the other, and how many fit into a second from sixteen."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bench.client import Connection, ask
+from bench.fake_runner import FakeRunner
+from bench.installation import Installation
+
+CONNECTIONS = 16
+WARM_UP = 20
+SESSIONS = 120
+ITEMS = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Journey:
+    """One kind of request; `body` makes the next one's."""
+
+    name: str
+    method: str
+    path: str
+    status: int = 200
+    body: Callable[[], Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What a journey measured: milliseconds, and requests per second."""
+
+    name: str
+    p50: float
+    p99: float
+    cpu: float
+    per_second: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seeded:
+    """What the journeys work on."""
+
+    agent_id: str
+    session_id: str
+    runner: FakeRunner
+
+
+def message(text: str) -> dict[str, Any]:
+    """A user message."""
+    content = [{"type": "input_text", "text": text}]
+    return {"type": "message", "data": {"role": "user", "content": content}}
+
+
+async def bound_session(port: int, agent_id: str, runner: FakeRunner) -> str:
+    """A session bound to the fake runner, whose stream is open."""
+    session = await ask(port, "POST", "/v1/sessions", {"agent_id": agent_id}, expect=201)
+    session_id = str(session["id"])
+    await ask(port, "PATCH", f"/v1/sessions/{session_id}", {"runner_id": runner.runner_id})
+    return session_id
+
+
+async def until_idle(port: int, session_id: str) -> None:
+    """Wait until the session rests."""
+    async with asyncio.timeout(60):
+        while True:
+            path = f"/v1/sessions/{session_id}?include_items=false&include_liveness=false"
+            if (await ask(port, "GET", path))["status"] == "idle":
+                return
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def seeded(port: int) -> AsyncIterator[Seeded]:
+    """A store with some sessions, and one with items in it."""
+    agents = (await ask(port, "GET", "/v1/agents?limit=100"))["data"]
+    agent_id = str(next(agent["id"] for agent in agents if agent["harness"] == "scripted"))
+    runner = FakeRunner(port)
+    await runner.start()
+    try:
+        async with Connection(port) as connection:
+            for number in range(SESSIONS):
+                body = {"agent_id": agent_id, "title": f"Session {number}", "labels": {"n": str(number)}}
+                await connection.request("POST", "/v1/sessions", body)
+        session_id = await bound_session(port, agent_id, runner)
+        for _ in range(ITEMS // 2):
+            await ask(port, "POST", f"/v1/sessions/{session_id}/events", message("1"), expect=202)
+            await until_idle(port, session_id)
+        yield Seeded(agent_id=agent_id, session_id=session_id, runner=runner)
+    finally:
+        await runner.stop()
+
+
+def journeys(world: Seeded) -> list[Journey]:
+    """The table."""
+    numbers = itertools.count()
+    session = f"/v1/sessions/{world.session_id}"
+    return [
+        Journey(name="health", method="GET", path="/health"),
+        Journey(name="list 20", method="GET", path="/v1/sessions?limit=20"),
+        Journey(name="list 100", method="GET", path="/v1/sessions?limit=100"),
+        Journey(name="get, 100 items", method="GET", path=session),
+        Journey(name="get, no items", method="GET", path=f"{session}?include_items=false"),
+        Journey(name="items 20", method="GET", path=f"{session}/items?limit=20"),
+        Journey(name="items 100", method="GET", path=f"{session}/items?limit=100"),
+        Journey(
+            name="create",
+            method="POST",
+            path="/v1/sessions",
+            status=201,
+            body=lambda: {"agent_id": world.agent_id, "title": f"Made {next(numbers)}"},
+        ),
+        Journey(
+            name="patch title",
+            method="PATCH",
+            path=session,
+            body=lambda: {"title": f"Title {next(numbers)}"},
+        ),
+        Journey(
+            name="post message",
+            method="POST",
+            path=f"{session}/events",
+            status=202,
+            body=lambda: message("1"),
+        ),
+    ]
+
+
+async def measure(server: Installation, journey: Journey, *, count: int, seconds: float) -> Result:
+    """One after the other for latency and CPU, then sixteen at once for throughput."""
+    async with Connection(server.port) as connection:
+        for _ in range(WARM_UP):
+            await one(connection, journey)
+        before = server.cpu_seconds()
+        times = sorted([await one(connection, journey) for _ in range(count)])
+        cpu = (server.cpu_seconds() - before) / count
+    return Result(
+        name=journey.name,
+        p50=1000 * times[count // 2],
+        p99=1000 * times[min(count - 1, int(count * 0.99))],
+        cpu=1000 * cpu,
+        per_second=await throughput(server, journey, seconds),
+    )
+
+
+async def one(connection: Connection, journey: Journey) -> float:
+    """The seconds of one request."""
+    body = journey.body() if journey.body else None
+    began = time.perf_counter()
+    answer = await connection.request(journey.method, journey.path, body)
+    took = time.perf_counter() - began
+    if answer.status != journey.status:
+        raise RuntimeError(f"{journey.name}: {answer.status} {answer.body[:300]!r}")
+    return took
+
+
+async def throughput(server: Installation, journey: Journey, seconds: float) -> float:
+    """Requests per second from sixteen connections."""
+    deadline = time.perf_counter() + seconds
+
+    async def work() -> int:
+        done = 0
+        async with Connection(server.port) as connection:
+            while time.perf_counter() < deadline:
+                await one(connection, journey)
+                done += 1
+        return done
+
+    began = time.perf_counter()
+    counts = await asyncio.gather(*(work() for _ in range(CONNECTIONS)))
+    return sum(counts) / (time.perf_counter() - began)
