@@ -1,4 +1,4 @@
-"""The ASGI application: health at once, consumers for streams and tunnels, the rest one hop away in Django."""
+"""The ASGI application: health at once, consumers for streams and tunnels, the rest one hop away."""
 
 import os
 

@@ -1,20 +1,24 @@
 """The server process: `python -m omnigent.server`, with `--help` for its options."""
 
 import argparse
+import asyncio
 import contextlib
 import os
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
 import django
+import uvloop
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
-from django.core.management import call_command
+from django.db import OperationalError
 from django.utils.module_loading import import_string
 
+from omnigent.serving import database
 from omnigent.serving.host_child import HostChild, host_command
 from omnigent.serving.lifecycle import Lifecycle
 from omnigent.serving.limits import Limits
@@ -63,16 +67,8 @@ def run(options: argparse.Namespace) -> None:
     with contextlib.ExitStack() as stack:
         if not settings.DATABASE_URL:
             stack.enter_context(DataDirLock(settings.DATA_DIR))
-        if options.migrate:
-            call_command("migrate", verbosity=0, interactive=False)
-        import_string("agents_app.services.seed")()
-        try:
-            listener = listen(settings.HOST, settings.PORT, stall_seconds=settings.OMNIGENT_STALL_SECONDS)
-        except OSError as exc:
-            raise Refusal(
-                f"cannot listen on {settings.HOST}:{settings.PORT}: {exc.strerror}. Set HOST or PORT."
-            ) from None
-        stack.callback(listener.close)
+        listener = stack.enter_context(bound_socket())
+        prepare_database(should_migrate=options.migrate)
         url = url_of(listener)
         process = import_string("sessions_app.process.build_process")(
             address=settings.OMNIGENT_INTERNAL_ADDRESS or url
@@ -86,6 +82,27 @@ def run(options: argparse.Namespace) -> None:
         )
         application = import_string("omnigent.asgi.application")
         server_named(settings.OMNIGENT_SERVER)(application, listener, limits(), lifecycle)
+
+
+def bound_socket() -> socket.socket:
+    try:
+        return listen(settings.HOST, settings.PORT, stall_seconds=settings.OMNIGENT_STALL_SECONDS)
+    except OSError as exc:
+        place = f"{settings.HOST}:{settings.PORT}"
+        raise Refusal(f"cannot listen on {place}: {exc.strerror}. Set HOST or PORT.") from None
+
+
+def prepare_database(*, should_migrate: bool) -> None:
+    try:
+        if should_migrate:
+            database.migrate()
+        elif missing := database.missing_migrations():
+            raise Refusal(
+                f"the database lacks migrations ({', '.join(missing[:3])} …). Start with --migrate."
+            )
+    except OperationalError as exc:
+        raise Refusal(f"the database cannot be used: {str(exc).strip()}. Check DATABASE_URL.") from None
+    import_string("agents_app.services.seed")()
 
 
 def guard_bind(host: str, auth_mode: str) -> None:
@@ -114,7 +131,11 @@ def limits() -> Limits:
 
 
 def server_named(name: str) -> Callable[..., Any]:
-    """The `serve` function of a server's module."""
+    """The `serve` function of a server's module, on uvloop's event loop in either case: uvicorn asks for one
+    itself, Daphne takes what the policy makes while it is imported.
+    """
+    if name == "daphne":
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     serve: Callable[..., Any] = import_module(f"omnigent.serving.on_{name}").serve
     return serve
 

@@ -69,7 +69,7 @@ class Durations:
 
 
 class Process:
-    """One server process. `start` needs the loop that will serve; `drain` closes tunnels, `stop` ends it all."""
+    """One server process. `start` needs the loop that will serve; `drain` closes tunnels, `stop` ends all."""
 
     def __init__(self, *, address: str, bus: Bus, durations: Durations) -> None:
         self.replica_id = secrets.token_hex(8)
@@ -201,7 +201,7 @@ async def _send_ping(tunnel: Tunnel) -> None:
 
 
 def prepare_writer_connection() -> None:
-    """Streamed text may be lost with the power, never with the process: its commits need not wait for the disk."""
+    """Streamed text may be lost with the power, never with the process: no need to wait for the disk."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute(f"PRAGMA synchronous={settings.OMNIGENT_WRITER_SYNCHRONOUS}")

@@ -5,7 +5,7 @@ import base64
 import hashlib
 import hmac
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -75,7 +75,9 @@ class Rpc:
         self._replica_id = replica_id
         self._key = key
         self._http = httpx.AsyncClient(
-            trust_env=False, timeout=httpx.Timeout(None, connect=5.0), limits=httpx.Limits(max_connections=None)
+            trust_env=False,
+            timeout=httpx.Timeout(None, connect=5.0),
+            limits=httpx.Limits(max_connections=None),
         )
 
     async def close(self) -> None:
@@ -90,19 +92,19 @@ class Rpc:
         *,
         body: bytes = b"",
         headers: Headers = (),
-        timeout: float,
+        seconds: float,
     ) -> RunnerAnswer:
-        """One request to a runner and its whole answer. Raises RUNNER_UNAVAILABLE, or 504 after `timeout` s."""
+        """One request to a runner and its whole answer. Raises RUNNER_UNAVAILABLE, 504 after the time."""
         try:
             async with (
-                asyncio.timeout(timeout),
+                asyncio.timeout(seconds),
                 self.runner_stream(runner_id, method, path, body=body, headers=headers) as stream,
             ):
                 whole = b"".join([chunk async for chunk in stream.body])
                 return RunnerAnswer(stream.status, stream.headers, whole)
         except TimeoutError:
             raise OmnigentError(
-                ErrorCode.RUNNER_UNAVAILABLE, f"The runner did not answer within {timeout:g} s", status=504
+                ErrorCode.RUNNER_UNAVAILABLE, f"The runner did not answer within {seconds:g} s", status=504
             ) from None
 
     @asynccontextmanager
@@ -122,20 +124,18 @@ class Rpc:
         finally:
             await _quietly_cancel(tunnel.cancel(exchange_id))
 
-    async def host(
-        self, host_id: str, frame: Frame, *, timeout: float
-    ) -> Frame:
-        """One frame to a host and its result. Raises HOST_OFFLINE, or 504 after `timeout` seconds."""
+    async def host(self, host_id: str, frame: host_frames.Ask, *, seconds: float) -> Frame:
+        """One frame to a host and its result. Raises HOST_OFFLINE, or 504 after `seconds`."""
         tunnel = self._tunnels.get("host", host_id)
         try:
             if tunnel is not None:
-                return await tunnel.call(frame, timeout)
-            return await self._remote_call(host_id, frame, timeout)
+                return await tunnel.call(frame, seconds)
+            return await self._remote_call(host_id, frame, seconds)
         except TunnelLost:
             raise OmnigentError(ErrorCode.HOST_OFFLINE, "The host's connection was lost") from None
         except TimeoutError:
             raise OmnigentError(
-                ErrorCode.HOST_OFFLINE, f"The host did not answer within {timeout:g} s", status=504
+                ErrorCode.HOST_OFFLINE, f"The host did not answer within {seconds:g} s", status=504
             ) from None
 
     async def _address(self, kind: str, name: str) -> str:
@@ -171,13 +171,11 @@ class Rpc:
         finally:
             await response.aclose()
 
-    async def _remote_call(
-        self, host_id: str, frame: Frame, timeout: float
-    ) -> Frame:
+    async def _remote_call(self, host_id: str, frame: host_frames.Ask, seconds: float) -> Frame:
         address = await self._address("host", host_id)
-        body = orjson.dumps({"frame": host_frames.render(frame), "timeout": timeout})
+        body = orjson.dumps({"frame": host_frames.render(frame), "seconds": seconds})
         try:
-            async with asyncio.timeout(timeout + 2):
+            async with asyncio.timeout(seconds + 2):
                 response = await self._http.send(self._signed("host", host_id, address, body))
         except httpx.TransportError:
             raise TunnelLost(host_id) from None
@@ -186,7 +184,7 @@ class Rpc:
         return host_frames.parse(response.content)
 
 
-async def _quietly_cancel(cancel: "asyncio.coroutines.Coroutine[object, object, None]") -> None:
+async def _quietly_cancel(cancel: Awaitable[None]) -> None:
     try:
         await cancel
     except OmnigentError:

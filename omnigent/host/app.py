@@ -40,6 +40,8 @@ def host_rules() -> LinkRules:
         fatal_statuses={400: 1, 409: 1},
         first_statuses={404: 1},
         silence_seconds=lambda: SILENCE_SECONDS,
+        # A server that hangs must not hold up the end of the daemon.
+        close_timeout=2.0,
     )
 
 

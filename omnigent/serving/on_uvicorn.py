@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import methodcaller
 
 import uvicorn
 import uvloop
 
 from omnigent.serving.lifecycle import Lifecycle
 from omnigent.serving.limits import Application, Limits
+
+GRACE_SECONDS = 1
 
 
 class Server(uvicorn.Server):
@@ -31,6 +34,24 @@ class Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         self.lifecycle.serving()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answers that are being given get most of the grace; then streams end, which never do by themselves:
+        uvicorn would cancel them and report each as an error.
+        """
+        loop = asyncio.get_running_loop()
+        timers = (
+            loop.call_later(GRACE_SECONDS * 0.6, self.hang_up, methodcaller("close")),
+            loop.call_later(GRACE_SECONDS * 0.8, self.hang_up, methodcaller("abort")),
+        )
+        await super().shutdown(sockets=sockets)
+        for timer in timers:
+            timer.cancel()
+
+    def hang_up(self, end: Callable[[asyncio.Transport], None]) -> None:
+        """End every connection: `close` still writes what waits, `abort` does not."""
+        for connection in list(self.server_state.connections):
+            end(connection.transport)
+
 
 def serve(application: Application, listener: socket.socket, limits: Limits, lifecycle: Lifecycle) -> None:
     config = uvicorn.Config(
@@ -46,7 +67,7 @@ def serve(application: Application, listener: socket.socket, limits: Limits, lif
         ws_ping_interval=limits.ping_seconds,
         ws_ping_timeout=limits.ping_timeout,
         ws_per_message_deflate=False,
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
 
     async def run() -> None:

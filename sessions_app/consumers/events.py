@@ -88,6 +88,6 @@ def read(raw: bytes) -> inputs.Envelope:
     try:
         return inputs.read_envelope(body)
     except inputs.EnvelopeError as error:
-        raise ValidationFailed(list(error.detail)) from None
+        raise ValidationFailed([dict(row) for row in error.detail]) from None
     except inputs.InputError as error:
         raise OmnigentError(ErrorCode.INVALID_INPUT, str(error)) from None

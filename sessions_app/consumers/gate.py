@@ -37,9 +37,7 @@ class McpConsumer(GateConsumer):
     async def handle(self) -> None:
         request = await self.read()
         session_id = str(self.kwargs["session_id"])
-        answer = await self.unless_disconnected(
-            gate.call(self.process, self.principal, session_id, request)
-        )
+        answer = await self.unless_disconnected(gate.call(self.process, self.principal, session_id, request))
         await self.json(200, orjson.dumps(answer))
 
 
@@ -49,7 +47,5 @@ class EvaluateConsumer(GateConsumer):
     async def handle(self) -> None:
         body = await self.read()
         session_id = str(self.kwargs["session_id"])
-        answer = await self.unless_disconnected(
-            gate.evaluate(self.process, self.principal, session_id, body)
-        )
+        answer = await self.unless_disconnected(gate.evaluate(self.process, self.principal, session_id, body))
         await self.json(200, orjson.dumps(answer))

@@ -41,7 +41,10 @@ class InternalConsumer(HttpConsumer):
 
     async def _host(self, tunnel: Tunnel, call: Mapping[str, Any]) -> None:
         try:
-            result = await tunnel.call(host_frames.parse(call["frame"]), float(call["timeout"]))
+            ask = host_frames.parse(call["frame"])
+            if not isinstance(ask, host_frames.Ask):
+                raise OmnigentError(ErrorCode.INVALID_INPUT, "Not a request to a host")
+            result = await tunnel.call(ask, float(call["seconds"]))
         except TimeoutError:
             raise OmnigentError(ErrorCode.HOST_OFFLINE, "The host did not answer", status=504) from None
         await self.json(200, host_frames.render(result).encode())

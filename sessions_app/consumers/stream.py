@@ -90,4 +90,3 @@ class StreamConsumer(HttpConsumer):
         if may_read and head > opening.subscription.cursor:
             opening.subscription.lag()
         return may_read
-

@@ -11,8 +11,8 @@ Frame = tuple[int, bytes]
 class Subscription:
     """One reader's place in a session's log, and what it has not been sent yet.
 
-    `cursor` is the last number taken. When frames are missing or the buffer is full the reader is `behind`: it
-    then reads the log from its cursor, and `caught_up` puts it back on the live feed.
+    `cursor` is the last number taken. When frames are missing or the buffer is full the reader is `behind`:
+    it then reads the log from its cursor, and `rejoin` puts it back on the live feed.
     """
 
     def __init__(self, session_id: int, cursor: int, capacity: int) -> None:
@@ -64,10 +64,10 @@ class Subscription:
         self._frames.clear()
         self.behind = False
 
-    async def wait(self, timeout: float) -> bool:
-        """Wait until there is something to take; false after `timeout` seconds of quiet."""
+    async def wait(self, seconds: float) -> bool:
+        """Wait until there is something to take; false after that many seconds of quiet."""
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await self._wake.wait()
         except TimeoutError:
             return False

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from django.db import connection
 from django.db.models import Q
@@ -41,7 +42,7 @@ def insert(entries: Sequence[Entry], now: datetime) -> None:
         stamp = connection.ops.adapt_datetimefield_value(now)
         for start in range(0, len(entries), INSERT_ROWS):
             part = entries[start : start + INSERT_ROWS]
-            params: list[object] = []
+            params: list[Any] = []
             for entry in part:
                 params += (entry.session_id, entry.seq, entry.type, entry.data.decode(), stamp)
             cursor.execute(_insert_text(len(part)), params)
@@ -61,7 +62,7 @@ def read(session_id: int, after: int, limit: int = 500) -> list[Entry]:
 
 
 def prune(older_than: datetime, session_ids: Iterable[int]) -> int:
-    """Delete rows past the retention and raise the floor of their sessions; a running turn is never touched."""
+    """Delete rows past the retention and raise their sessions' floor; a running turn is never touched."""
     removed = 0
     for session_id in session_ids:
         last = (

@@ -1,4 +1,4 @@
-"""Continuous group commit: one thread that commits whatever has gathered as soon as the last commit is done."""
+"""Continuous group commit: one thread commits what has gathered as soon as the last commit is done."""
 
 import asyncio
 import logging
@@ -26,8 +26,8 @@ Commit = Callable[[Sequence[Unit]], Sequence[BaseException | None]]
 class Writer:
     """Owns the thread and its database connection. `commit` runs one batch in one transaction.
 
-    `floor` is the shortest time in seconds between two commits while work keeps arriving; a quiet writer commits
-    at once.
+    `floor` is the shortest time in seconds between two commits while work keeps arriving; a quiet writer
+    commits at once.
     """
 
     def __init__(self, commit: Commit, *, floor: float, prepare: Callable[[], None]) -> None:
@@ -85,7 +85,7 @@ class Writer:
     def _work(self, batch: list[Unit]) -> None:
         try:
             outcomes = self._commit(batch)
-        except Exception as error:  # noqa: BLE001 - the outermost loop of the thread: the batch learns of it and the thread lives
+        except Exception as error:
             logger.exception("commit failed", extra={"units": len(batch)})
             connection.close()
             outcomes = [error] * len(batch)

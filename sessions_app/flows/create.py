@@ -67,7 +67,7 @@ async def _place(process: "Process", new: NewSession, git: GitOptions | None, *,
 
 async def _existing(process: "Process", host_id: str, path: str) -> str:
     ask = host_frames.Stat(request_id=launch.request_id(), path=path)
-    found = await process.rpc.host(host_id, ask, timeout=LOOK_SECONDS)
+    found = await process.rpc.host(host_id, ask, seconds=LOOK_SECONDS)
     if not isinstance(found, host_frames.StatResult) or found.status != "ok":
         raise rules.invalid(f"workspace: {getattr(found, 'error', None) or 'the host cannot look at it'}")
     if not found.exists:
@@ -79,7 +79,7 @@ async def _existing(process: "Process", host_id: str, path: str) -> str:
 
 async def _fresh(process: "Process", host_id: str, path: str) -> str:
     ask = host_frames.CreateDir(request_id=launch.request_id(), path=path)
-    made = await process.rpc.host(host_id, ask, timeout=LOOK_SECONDS)
+    made = await process.rpc.host(host_id, ask, seconds=LOOK_SECONDS)
     if not isinstance(made, host_frames.CreateDirResult) or made.status != "ok":
         raise rules.invalid(f"workspace: {getattr(made, 'error', None) or 'the host cannot create it'}")
     return made.path or path
@@ -93,7 +93,7 @@ async def _worktree(process: "Process", host_id: str, repository: str, git: GitO
         base_branch=git.base_branch,
         existing_branch=git.existing_branch,
     )
-    made = await process.rpc.host(host_id, ask, timeout=WORKTREE_SECONDS)
+    made = await process.rpc.host(host_id, ask, seconds=WORKTREE_SECONDS)
     if (
         not isinstance(made, host_frames.CreateWorktreeResult)
         or made.status != "ok"

@@ -138,7 +138,7 @@ class Deliveries:
             "POST",
             f"/v1/sessions/{delivery.session_id}/events",
             body=orjson.dumps(delivery.body),
-            timeout=seconds,
+            seconds=seconds,
         )
         if answer.status >= 400 and not _is_harmless(delivery, answer.status):
             text = answer.body[:500].decode(errors="replace")

@@ -64,7 +64,11 @@ def _execution(params: Json, call_data: Json) -> Json:
     operation = {"id": params.get("_omnigent_operation_id"), "step": "initial"}
     if params.get("inputResponses"):
         operation["step"] = "elicitation-response"
-    body: dict[str, Any] = {"method": "tools/call", "params": dict(call_data), "_omnigent_operation": operation}
+    body: dict[str, Any] = {
+        "method": "tools/call",
+        "params": dict(call_data),
+        "_omnigent_operation": operation,
+    }
     for key in ("inputResponses", "requestState"):
         if key in params:
             body["params"][key] = params[key]
@@ -79,7 +83,7 @@ async def _execute(process: "Process", gate: Gate, body: Json) -> Json:
             "POST",
             f"/v1/sessions/{gate.session_id}/mcp/execute",
             body=orjson.dumps(body),
-            timeout=EXECUTE_SECONDS,
+            seconds=EXECUTE_SECONDS,
         )
     except TunnelLost:
         return _error(TUNNEL_BROKEN, "The connection to the runner broke during the call")

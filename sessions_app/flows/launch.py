@@ -25,7 +25,7 @@ def request_id() -> str:
 
 
 async def launch(process: "Process", session_pk: int) -> launching.Launch:
-    """Start a runner. Raises OmnigentError with the host's reason, which is recorded on the session as well."""
+    """Start a runner. Raises OmnigentError with the host's reason, which is recorded on the session too."""
     plan = await process.pool.run(launching.prepare, session_pk)
     if plan.replaced_runner_id:
         process.spawn(stop_runner(process, plan.host_id, plan.replaced_runner_id))
@@ -37,7 +37,7 @@ async def launch(process: "Process", session_pk: int) -> launching.Launch:
         harness=plan.harness,
     )
     try:
-        result = await process.rpc.host(plan.host_id, frame, timeout=HOST_SECONDS)
+        result = await process.rpc.host(plan.host_id, frame, seconds=HOST_SECONDS)
     except OmnigentError as error:
         await _record(process, plan, error.code.value, error.message)
         raise
@@ -64,7 +64,7 @@ async def stop_runner(process: "Process", host_id: str, runner_id: str) -> bool:
     """Ask the host to end a runner; false when it could not be confirmed."""
     frame = host_frames.StopRunner(request_id=request_id(), runner_id=runner_id)
     try:
-        result = await process.rpc.host(host_id, frame, timeout=HOST_SECONDS)
+        result = await process.rpc.host(host_id, frame, seconds=HOST_SECONDS)
     except OmnigentError as error:
         logger.info("runner_not_stopped", extra={"runner": runner_id, "reason": error.message})
         return False
@@ -75,7 +75,7 @@ async def is_alive(process: "Process", host_id: str, runner_id: str) -> bool:
     """Whether the host still sees the runner's process."""
     frame = host_frames.RunnerStatus(request_id=request_id(), runner_id=runner_id)
     try:
-        result = await process.rpc.host(host_id, frame, timeout=STATUS_SECONDS)
+        result = await process.rpc.host(host_id, frame, seconds=STATUS_SECONDS)
     except OmnigentError:
         return False
     return getattr(result, "status", "") == "alive"
@@ -96,15 +96,18 @@ async def await_runner(process: "Process", session_pk: int, seconds: float) -> l
 
 
 async def ensure_runner(process: "Process", session_pk: int) -> launching.Standing:
-    """Have a runner online for the session, launching one if need be. Raises OmnigentError with the reason."""
+    """Have a runner online for the session, launching one if need be. Raises with the reason."""
     standing = await process.pool.run(launching.standing, session_pk)
     if standing.is_online:
         return standing
     if standing.is_starting:
         standing = await await_runner(process, session_pk, process.launch_seconds)
-    elif standing.has_connected and standing.is_host_online:
-        if await is_alive(process, standing.host_id, standing.runner_id):
-            standing = await await_runner(process, session_pk, REVIVAL_SECONDS)
+    elif (
+        standing.has_connected
+        and standing.is_host_online
+        and await is_alive(process, standing.host_id, standing.runner_id)
+    ):
+        standing = await await_runner(process, session_pk, REVIVAL_SECONDS)
     if standing.is_online:
         return standing
     if not standing.is_host_online:

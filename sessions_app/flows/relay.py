@@ -27,8 +27,11 @@ RETRY_SECONDS = 0.2
 
 @dataclass(slots=True)
 class Relay:
-    """The relay of one session over one tunnel. `ready` is done once the runner is told of the session and the
-    stream has answered; it carries the error when that failed."""
+    """The relay of one session over one tunnel.
+
+    `ready` is done once the runner is told of the session and the stream has answered; it carries the error
+    when that failed.
+    """
 
     session_pk: int
     tunnel: Tunnel
@@ -99,7 +102,7 @@ class Relays:
                 del self._relays[relay.session_pk]
 
     async def _attempt(self, relay: Relay) -> None:
-        """One reading of the stream. A failure before the first success is final; later ones are tried again."""
+        """One reading of the stream. A failure before the first success is final; later ones are retried."""
         try:
             await self._read_once(relay)
         except (OmnigentError, DatabaseError) as error:
@@ -126,7 +129,9 @@ class Relays:
             async with asyncio.timeout(FIRST_BYTE_SECONDS):
                 head = await exchange.head()
             if head.status != 200:
-                raise OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, f"The runner's stream answered {head.status}")
+                raise OmnigentError(
+                    ErrorCode.RUNNER_UNAVAILABLE, f"The runner's stream answered {head.status}"
+                )
             relay.failure = None
             relay.in_flight.clear()
             relay.reading = asyncio.create_task(self._pump(relay, start, exchange.body()))
@@ -149,7 +154,7 @@ class Relays:
 
     async def _init(self, relay: Relay, start: relaying.Start) -> None:
         body = orjson.dumps(relaying.init_body(start, self._server_version))
-        exchange_id, exchange = await relay.tunnel.request("POST", "/v1/sessions", body=body)
+        _, exchange = await relay.tunnel.request("POST", "/v1/sessions", body=body)
         async with asyncio.timeout(INIT_SECONDS):
             head = await exchange.head()
             answer = b"".join([chunk async for chunk in exchange.body()])

@@ -42,9 +42,9 @@ async def _end_on_runner(process: "Process", doomed: Doomed) -> None:
         async with asyncio.timeout(RUNNER_SECONDS):
             if doomed.is_busy:
                 await process.rpc.runner(
-                    doomed.runner_id, "POST", f"{path}/events", body=INTERRUPT, timeout=RUNNER_SECONDS
+                    doomed.runner_id, "POST", f"{path}/events", body=INTERRUPT, seconds=RUNNER_SECONDS
                 )
-            await process.rpc.runner(doomed.runner_id, "DELETE", path, timeout=RUNNER_SECONDS)
+            await process.rpc.runner(doomed.runner_id, "DELETE", path, seconds=RUNNER_SECONDS)
     except (OmnigentError, TimeoutError) as error:
         logger.info("runner_not_told_of_delete", extra={"session": doomed.session_id, "reason": str(error)})
 
@@ -57,7 +57,7 @@ async def _remove_worktree(process: "Process", plan: Removal) -> None:
         delete_branch=True,
     )
     try:
-        result = await process.rpc.host(plan.host_id, ask, timeout=WORKTREE_SECONDS)
+        result = await process.rpc.host(plan.host_id, ask, seconds=WORKTREE_SECONDS)
     except OmnigentError as error:
         if error.code is ErrorCode.HOST_OFFLINE:
             raise OmnigentError(

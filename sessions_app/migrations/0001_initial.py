@@ -2,311 +2,581 @@
 
 import django.db.models.deletion
 import django.utils.timezone
+from django.db import migrations, models
+
 import sessions_app.models.elicitation
 import sessions_app.models.item
 import sessions_app.models.session
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('agents_app', '0001_initial'),
+        ("agents_app", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Host',
+            name="Host",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=64, unique=True)),
-                ('name', models.CharField(max_length=256)),
-                ('owner', models.CharField(max_length=150)),
-                ('version', models.CharField(blank=True, default='', max_length=64)),
-                ('configured_harnesses', models.JSONField(blank=True, null=True)),
-                ('gateway_inference', models.JSONField(blank=True, null=True)),
-                ('interactive_shells', models.JSONField(blank=True, null=True)),
-                ('capabilities', models.JSONField(blank=True, default=list)),
-                ('created_at', models.DateTimeField()),
-                ('said_hello_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=64, unique=True)),
+                ("name", models.CharField(max_length=256)),
+                ("owner", models.CharField(max_length=150)),
+                ("version", models.CharField(blank=True, default="", max_length=64)),
+                ("configured_harnesses", models.JSONField(blank=True, null=True)),
+                ("gateway_inference", models.JSONField(blank=True, null=True)),
+                ("interactive_shells", models.JSONField(blank=True, null=True)),
+                ("capabilities", models.JSONField(blank=True, default=list)),
+                ("created_at", models.DateTimeField()),
+                ("said_hello_at", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Store',
+            name="Store",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('epoch', models.BigIntegerField(default=1)),
-                ('incarnation', models.CharField(blank=True, default='', max_length=200)),
-                ('is_clean', models.BooleanField(default=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("epoch", models.BigIntegerField(default=1)),
+                ("incarnation", models.CharField(blank=True, default="", max_length=200)),
+                ("is_clean", models.BooleanField(default=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Lease',
+            name="Lease",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('runner', 'Runner'), ('host', 'Host')], max_length=8)),
-                ('name', models.CharField(max_length=64)),
-                ('generation', models.BigIntegerField(default=0)),
-                ('holder', models.CharField(max_length=64)),
-                ('address', models.CharField(max_length=256)),
-                ('renewed_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField(db_index=True)),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("kind", models.CharField(choices=[("runner", "Runner"), ("host", "Host")], max_length=8)),
+                ("name", models.CharField(max_length=64)),
+                ("generation", models.BigIntegerField(default=0)),
+                ("holder", models.CharField(max_length=64)),
+                ("address", models.CharField(max_length=256)),
+                ("renewed_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField(db_index=True)),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('kind', 'name'), name='one_lease_per_tunnel'), models.CheckConstraint(condition=models.Q(('kind__in', ['runner', 'host'])), name='lease_kind_known')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("kind", "name"), name="one_lease_per_tunnel"),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["runner", "host"])), name="lease_kind_known"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Receipt',
+            name="Receipt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('caller', models.CharField(max_length=200)),
-                ('key', models.CharField(max_length=255)),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('status', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('answer', models.TextField(blank=True, default='')),
-                ('resource', models.CharField(blank=True, default='', max_length=64)),
-                ('created_at', models.DateTimeField(db_index=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("caller", models.CharField(max_length=200)),
+                ("key", models.CharField(max_length=255)),
+                ("fingerprint", models.CharField(max_length=64)),
+                ("status", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("answer", models.TextField(blank=True, default="")),
+                ("resource", models.CharField(blank=True, default="", max_length=64)),
+                ("created_at", models.DateTimeField(db_index=True)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('caller', 'key'), name='one_receipt_per_key')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("caller", "key"), name="one_receipt_per_key")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Runner',
+            name="Runner",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=64, unique=True)),
-                ('owner', models.CharField(max_length=150)),
-                ('host_id', models.CharField(blank=True, default='', max_length=64)),
-                ('session_id', models.BigIntegerField(blank=True, null=True)),
-                ('version', models.CharField(blank=True, default='', max_length=64)),
-                ('harnesses', models.JSONField(blank=True, null=True)),
-                ('capabilities', models.JSONField(blank=True, default=list)),
-                ('created_at', models.DateTimeField()),
-                ('said_hello_at', models.DateTimeField(blank=True, null=True)),
-                ('exited_at', models.DateTimeField(blank=True, null=True)),
-                ('exit_report', models.TextField(blank=True, default='')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=64, unique=True)),
+                ("owner", models.CharField(max_length=150)),
+                ("host_id", models.CharField(blank=True, default="", max_length=64)),
+                ("session_id", models.BigIntegerField(blank=True, null=True)),
+                ("version", models.CharField(blank=True, default="", max_length=64)),
+                ("harnesses", models.JSONField(blank=True, null=True)),
+                ("capabilities", models.JSONField(blank=True, default=list)),
+                ("created_at", models.DateTimeField()),
+                ("said_hello_at", models.DateTimeField(blank=True, null=True)),
+                ("exited_at", models.DateTimeField(blank=True, null=True)),
+                ("exit_report", models.TextField(blank=True, default="")),
             ],
             options={
-                'indexes': [models.Index(fields=['owner'], name='runners_of_owner')],
+                "indexes": [models.Index(fields=["owner"], name="runners_of_owner")],
             },
         ),
         migrations.CreateModel(
-            name='Session',
+            name="Session",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=sessions_app.models.session.new_session_id, editable=False, max_length=64, unique=True)),
-                ('kind', models.CharField(choices=[('default', 'Default'), ('sub_agent', 'Sub Agent')], default='default', max_length=16)),
-                ('sub_agent_name', models.CharField(blank=True, default='', max_length=256)),
-                ('title', models.CharField(blank=True, default='', max_length=300)),
-                ('archived', models.BooleanField(default=False)),
-                ('created_by', models.CharField(blank=True, default='', max_length=150)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('runner_id', models.CharField(blank=True, db_index=True, default='', max_length=64)),
-                ('host_id', models.CharField(blank=True, default='', max_length=64)),
-                ('workspace', models.CharField(blank=True, default='', max_length=4096)),
-                ('git_branch', models.CharField(blank=True, default='', max_length=256)),
-                ('reasoning_effort', models.CharField(blank=True, default='', max_length=16)),
-                ('model_override', models.CharField(blank=True, default='', max_length=256)),
-                ('harness_override', models.CharField(blank=True, default='', max_length=64)),
-                ('external_session_id', models.CharField(blank=True, default='', max_length=256)),
-                ('terminal_launch_args', models.JSONField(blank=True, null=True)),
-                ('status', models.CharField(choices=[('idle', 'Idle'), ('running', 'Running'), ('waiting', 'Waiting'), ('failed', 'Failed')], default='idle', max_length=16)),
-                ('active_response_id', models.CharField(blank=True, default='', max_length=128)),
-                ('last_task_error', models.JSONField(blank=True, null=True)),
-                ('interrupt_fence', models.BooleanField(default=False)),
-                ('reported_model', models.CharField(blank=True, default='', max_length=256)),
-                ('context_tokens', models.BigIntegerField(blank=True, null=True)),
-                ('context_window', models.BigIntegerField(blank=True, null=True)),
-                ('usage_by_model', models.JSONField(blank=True, null=True)),
-                ('seq', models.BigIntegerField(default=0)),
-                ('log_floor', models.BigIntegerField(default=0)),
-                ('open_seq', models.BigIntegerField(blank=True, null=True)),
-                ('position', models.BigIntegerField(default=0)),
-                ('relay_generation', models.BigIntegerField(default=0)),
-                ('ingest_stream', models.CharField(blank=True, default='', max_length=64)),
-                ('ingest_number', models.BigIntegerField(default=0)),
-                ('agent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents_app.agent')),
-                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='children', to='sessions_app.session')),
-                ('root', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='sessions_app.session')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.CharField(
+                        default=sessions_app.models.session.new_session_id,
+                        editable=False,
+                        max_length=64,
+                        unique=True,
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("default", "Default"), ("sub_agent", "Sub Agent")],
+                        default="default",
+                        max_length=16,
+                    ),
+                ),
+                ("sub_agent_name", models.CharField(blank=True, default="", max_length=256)),
+                ("title", models.CharField(blank=True, default="", max_length=300)),
+                ("archived", models.BooleanField(default=False)),
+                ("created_by", models.CharField(blank=True, default="", max_length=150)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("runner_id", models.CharField(blank=True, db_index=True, default="", max_length=64)),
+                ("host_id", models.CharField(blank=True, default="", max_length=64)),
+                ("workspace", models.CharField(blank=True, default="", max_length=4096)),
+                ("git_branch", models.CharField(blank=True, default="", max_length=256)),
+                ("reasoning_effort", models.CharField(blank=True, default="", max_length=16)),
+                ("model_override", models.CharField(blank=True, default="", max_length=256)),
+                ("harness_override", models.CharField(blank=True, default="", max_length=64)),
+                ("external_session_id", models.CharField(blank=True, default="", max_length=256)),
+                ("terminal_launch_args", models.JSONField(blank=True, null=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("idle", "Idle"),
+                            ("running", "Running"),
+                            ("waiting", "Waiting"),
+                            ("failed", "Failed"),
+                        ],
+                        default="idle",
+                        max_length=16,
+                    ),
+                ),
+                ("active_response_id", models.CharField(blank=True, default="", max_length=128)),
+                ("last_task_error", models.JSONField(blank=True, null=True)),
+                ("interrupt_fence", models.BooleanField(default=False)),
+                ("reported_model", models.CharField(blank=True, default="", max_length=256)),
+                ("context_tokens", models.BigIntegerField(blank=True, null=True)),
+                ("context_window", models.BigIntegerField(blank=True, null=True)),
+                ("usage_by_model", models.JSONField(blank=True, null=True)),
+                ("seq", models.BigIntegerField(default=0)),
+                ("log_floor", models.BigIntegerField(default=0)),
+                ("open_seq", models.BigIntegerField(blank=True, null=True)),
+                ("position", models.BigIntegerField(default=0)),
+                ("relay_generation", models.BigIntegerField(default=0)),
+                ("ingest_stream", models.CharField(blank=True, default="", max_length=64)),
+                ("ingest_number", models.BigIntegerField(default=0)),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="agents_app.agent",
+                    ),
+                ),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="children",
+                        to="sessions_app.session",
+                    ),
+                ),
+                (
+                    "root",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="sessions_app.session",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Outbox',
+            name="Outbox",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('message', 'Message'), ('interrupt', 'Interrupt'), ('approval', 'Approval'), ('tool_result', 'Tool Result'), ('control', 'Control')], max_length=16)),
-                ('item_id', models.CharField(blank=True, default='', max_length=64)),
-                ('body', models.TextField()),
-                ('created_at', models.DateTimeField()),
-                ('deadline', models.DateTimeField()),
-                ('claimed_by', models.CharField(blank=True, default='', max_length=64)),
-                ('claimed_until', models.DateTimeField(blank=True, null=True)),
-                ('session', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='outbox', to='sessions_app.session')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("message", "Message"),
+                            ("interrupt", "Interrupt"),
+                            ("approval", "Approval"),
+                            ("tool_result", "Tool Result"),
+                            ("control", "Control"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("item_id", models.CharField(blank=True, default="", max_length=64)),
+                ("body", models.TextField()),
+                ("created_at", models.DateTimeField()),
+                ("deadline", models.DateTimeField()),
+                ("claimed_by", models.CharField(blank=True, default="", max_length=64)),
+                ("claimed_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "session",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="outbox",
+                        to="sessions_app.session",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='LogEntry',
+            name="LogEntry",
             fields=[
-                ('pk', models.CompositePrimaryKey('session_id', 'seq', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('seq', models.BigIntegerField()),
-                ('type', models.CharField(max_length=64)),
-                ('data', models.TextField()),
-                ('created_at', models.DateTimeField()),
-                ('session', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='log', to='sessions_app.session')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "session_id", "seq", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("seq", models.BigIntegerField()),
+                ("type", models.CharField(max_length=64)),
+                ("data", models.TextField()),
+                ("created_at", models.DateTimeField()),
+                (
+                    "session",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="log",
+                        to="sessions_app.session",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Item',
+            name="Item",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.BigIntegerField()),
-                ('public_id', models.CharField(default=sessions_app.models.item.new_item_id, editable=False, max_length=64, unique=True)),
-                ('type', models.CharField(max_length=32)),
-                ('status', models.CharField(default='completed', max_length=16)),
-                ('response_id', models.CharField(max_length=128)),
-                ('data', models.TextField()),
-                ('null_fields', models.CharField(blank=True, default='', max_length=512)),
-                ('created_at', models.DateTimeField()),
-                ('created_by', models.CharField(blank=True, default='', max_length=150)),
-                ('stable_id', models.CharField(blank=True, max_length=128, null=True)),
-                ('session', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='items', to='sessions_app.session')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("position", models.BigIntegerField()),
+                (
+                    "public_id",
+                    models.CharField(
+                        default=sessions_app.models.item.new_item_id,
+                        editable=False,
+                        max_length=64,
+                        unique=True,
+                    ),
+                ),
+                ("type", models.CharField(max_length=32)),
+                ("status", models.CharField(default="completed", max_length=16)),
+                ("response_id", models.CharField(max_length=128)),
+                ("data", models.TextField()),
+                ("null_fields", models.CharField(blank=True, default="", max_length=512)),
+                ("created_at", models.DateTimeField()),
+                ("created_by", models.CharField(blank=True, default="", max_length=150)),
+                ("stable_id", models.CharField(blank=True, max_length=128, null=True)),
+                (
+                    "session",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="items",
+                        to="sessions_app.session",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['session', 'position'],
+                "ordering": ["session", "position"],
             },
         ),
         migrations.CreateModel(
-            name='Grant',
+            name="Grant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('user_id', models.CharField(max_length=150)),
-                ('level', models.PositiveSmallIntegerField()),
-                ('session', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='grants', to='sessions_app.session')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("user_id", models.CharField(max_length=150)),
+                ("level", models.PositiveSmallIntegerField()),
+                (
+                    "session",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="grants",
+                        to="sessions_app.session",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Elicitation',
+            name="Elicitation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=sessions_app.models.elicitation.new_elicitation_id, max_length=64)),
-                ('response_id', models.CharField(blank=True, default='', max_length=128)),
-                ('request', models.JSONField()),
-                ('digest', models.CharField(blank=True, default='', max_length=64)),
-                ('status', models.CharField(choices=[('pending', 'Pending'), ('accepted', 'Accepted'), ('declined', 'Declined'), ('cancelled', 'Cancelled'), ('expired', 'Expired'), ('delivered', 'Delivered')], default='pending', max_length=16)),
-                ('action', models.CharField(blank=True, default='', max_length=16)),
-                ('content', models.JSONField(blank=True, null=True)),
-                ('created_at', models.DateTimeField()),
-                ('resolved_at', models.DateTimeField(blank=True, null=True)),
-                ('resolved_by', models.CharField(blank=True, default='', max_length=150)),
-                ('delivered_at', models.DateTimeField(blank=True, null=True)),
-                ('session', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='elicitations', to='sessions_app.session')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.CharField(
+                        default=sessions_app.models.elicitation.new_elicitation_id, max_length=64
+                    ),
+                ),
+                ("response_id", models.CharField(blank=True, default="", max_length=128)),
+                ("request", models.JSONField()),
+                ("digest", models.CharField(blank=True, default="", max_length=64)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("accepted", "Accepted"),
+                            ("declined", "Declined"),
+                            ("cancelled", "Cancelled"),
+                            ("expired", "Expired"),
+                            ("delivered", "Delivered"),
+                        ],
+                        default="pending",
+                        max_length=16,
+                    ),
+                ),
+                ("action", models.CharField(blank=True, default="", max_length=16)),
+                ("content", models.JSONField(blank=True, null=True)),
+                ("created_at", models.DateTimeField()),
+                ("resolved_at", models.DateTimeField(blank=True, null=True)),
+                ("resolved_by", models.CharField(blank=True, default="", max_length=150)),
+                ("delivered_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="elicitations",
+                        to="sessions_app.session",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='SessionLabel',
+            name="SessionLabel",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=256)),
-                ('value', models.TextField()),
-                ('session', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='labels', to='sessions_app.session')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("key", models.CharField(max_length=256)),
+                ("value", models.TextField()),
+                (
+                    "session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="labels",
+                        to="sessions_app.session",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Turn',
+            name="Turn",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('response_id', models.CharField(blank=True, default='', max_length=128)),
-                ('status', models.CharField(choices=[('running', 'Running'), ('completed', 'Completed'), ('failed', 'Failed'), ('cancelled', 'Cancelled'), ('incomplete', 'Incomplete')], default='running', max_length=16)),
-                ('error_code', models.CharField(blank=True, default='', max_length=64)),
-                ('opened_at', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('session', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='turns', to='sessions_app.session')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("response_id", models.CharField(blank=True, default="", max_length=128)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("running", "Running"),
+                            ("completed", "Completed"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                            ("incomplete", "Incomplete"),
+                        ],
+                        default="running",
+                        max_length=16,
+                    ),
+                ),
+                ("error_code", models.CharField(blank=True, default="", max_length=64)),
+                ("opened_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="turns",
+                        to="sessions_app.session",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='session',
-            index=models.Index(fields=['kind', 'archived', 'created_at', 'id'], name='session_by_created'),
+            model_name="session",
+            index=models.Index(fields=["kind", "archived", "created_at", "id"], name="session_by_created"),
         ),
         migrations.AddIndex(
-            model_name='session',
-            index=models.Index(fields=['kind', 'archived', 'updated_at', 'id'], name='session_by_updated'),
+            model_name="session",
+            index=models.Index(fields=["kind", "archived", "updated_at", "id"], name="session_by_updated"),
         ),
         migrations.AddIndex(
-            model_name='session',
-            index=models.Index(fields=['agent', 'created_at', 'id'], name='session_by_agent'),
+            model_name="session",
+            index=models.Index(fields=["agent", "created_at", "id"], name="session_by_agent"),
         ),
         migrations.AddIndex(
-            model_name='session',
-            index=models.Index(condition=models.Q(('status__in', ['running', 'waiting'])), fields=['status'], name='session_busy'),
+            model_name="session",
+            index=models.Index(
+                condition=models.Q(("status__in", ["running", "waiting"])),
+                fields=["status"],
+                name="session_busy",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='session',
-            constraint=models.UniqueConstraint(condition=models.Q(('parent__isnull', False)), fields=('parent', 'title'), name='one_child_per_title'),
+            model_name="session",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("parent__isnull", False)),
+                fields=("parent", "title"),
+                name="one_child_per_title",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='session',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['idle', 'running', 'waiting', 'failed'])), name='session_status_known'),
+            model_name="session",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["idle", "running", "waiting", "failed"])),
+                name="session_status_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='session',
-            constraint=models.CheckConstraint(condition=models.Q(('log_floor__lte', models.F('seq'))), name='session_log_floor_below_head'),
+            model_name="session",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("log_floor__lte", models.F("seq"))), name="session_log_floor_below_head"
+            ),
         ),
         migrations.AddIndex(
-            model_name='outbox',
-            index=models.Index(fields=['session', 'id'], name='outbox_order'),
+            model_name="outbox",
+            index=models.Index(fields=["session", "id"], name="outbox_order"),
         ),
         migrations.AddConstraint(
-            model_name='outbox',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['message', 'interrupt', 'approval', 'tool_result', 'control'])), name='outbox_kind_known'),
+            model_name="outbox",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("kind__in", ["message", "interrupt", "approval", "tool_result", "control"])
+                ),
+                name="outbox_kind_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='item',
-            constraint=models.UniqueConstraint(fields=('session', 'position'), name='item_position'),
+            model_name="item",
+            constraint=models.UniqueConstraint(fields=("session", "position"), name="item_position"),
         ),
         migrations.AddConstraint(
-            model_name='item',
-            constraint=models.UniqueConstraint(condition=models.Q(('stable_id__isnull', False)), fields=('session', 'stable_id'), name='item_once_per_key'),
+            model_name="item",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("stable_id__isnull", False)),
+                fields=("session", "stable_id"),
+                name="item_once_per_key",
+            ),
         ),
         migrations.AddIndex(
-            model_name='grant',
-            index=models.Index(fields=['user_id', 'session'], name='grants_of_person'),
+            model_name="grant",
+            index=models.Index(fields=["user_id", "session"], name="grants_of_person"),
         ),
         migrations.AddConstraint(
-            model_name='grant',
-            constraint=models.UniqueConstraint(fields=('session', 'user_id'), name='one_grant_per_person'),
+            model_name="grant",
+            constraint=models.UniqueConstraint(fields=("session", "user_id"), name="one_grant_per_person"),
         ),
         migrations.AddConstraint(
-            model_name='grant',
-            constraint=models.CheckConstraint(condition=models.Q(('level__gte', 1), ('level__lte', 4)), name='grant_level_known'),
+            model_name="grant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("level__gte", 1), ("level__lte", 4)), name="grant_level_known"
+            ),
         ),
         migrations.AddIndex(
-            model_name='elicitation',
-            index=models.Index(condition=models.Q(('status', 'pending')), fields=['session'], name='elicitation_pending'),
+            model_name="elicitation",
+            index=models.Index(
+                condition=models.Q(("status", "pending")), fields=["session"], name="elicitation_pending"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='elicitation',
-            constraint=models.UniqueConstraint(fields=('session', 'public_id'), name='one_elicitation_per_id'),
+            model_name="elicitation",
+            constraint=models.UniqueConstraint(
+                fields=("session", "public_id"), name="one_elicitation_per_id"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='elicitation',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'accepted', 'declined', 'cancelled', 'expired', 'delivered'])), name='elicitation_status_known'),
+            model_name="elicitation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status__in", ["pending", "accepted", "declined", "cancelled", "expired", "delivered"])
+                ),
+                name="elicitation_status_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sessionlabel',
-            constraint=models.UniqueConstraint(fields=('session', 'key'), name='one_label_per_key'),
+            model_name="sessionlabel",
+            constraint=models.UniqueConstraint(fields=("session", "key"), name="one_label_per_key"),
         ),
         migrations.AddConstraint(
-            model_name='turn',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'running')), fields=('session',), name='one_running_turn'),
+            model_name="turn",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "running")), fields=("session",), name="one_running_turn"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='turn',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['running', 'completed', 'failed', 'cancelled', 'incomplete'])), name='turn_status_known'),
+            model_name="turn",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status__in", ["running", "completed", "failed", "cancelled", "incomplete"])
+                ),
+                name="turn_status_known",
+            ),
         ),
     ]

@@ -7,7 +7,7 @@ from sessions_app.models.session import Session
 
 
 class Receipt(models.Model):
-    """The answer to one write, kept under its caller's idempotency key; `status` is null while it is under way.
+    """The answer to one write, kept under its caller's idempotency key; `status` is null until there is one.
 
     `resource` names what the write made, so that a retry after a crash can tell it.
     """
@@ -54,7 +54,9 @@ class Outbox(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["session", "id"], name="outbox_order")]
-        constraints = [models.CheckConstraint(condition=Q(kind__in=OutboxKind.values), name="outbox_kind_known")]
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=OutboxKind.values), name="outbox_kind_known")
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} for {self.session_id}"

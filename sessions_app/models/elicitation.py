@@ -31,7 +31,9 @@ class Elicitation(models.Model):
     response_id = models.CharField(max_length=128, blank=True, default="")
     request = models.JSONField()
     digest = models.CharField(max_length=64, blank=True, default="")
-    status = models.CharField(max_length=16, choices=ElicitationStatus.choices, default=ElicitationStatus.PENDING)
+    status = models.CharField(
+        max_length=16, choices=ElicitationStatus.choices, default=ElicitationStatus.PENDING
+    )
     action = models.CharField(max_length=16, blank=True, default="")
     content = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField()

@@ -15,8 +15,8 @@ def new_item_id() -> str:
 class Item(models.Model):
     """One committed item.
 
-    `data` is the compact JSON object of its non-null payload fields as the API shows them; `null_fields` names
-    the payload fields that are null, so that answers are spliced from stored text and never parsed.
+    `data` is the compact JSON object of its non-null payload fields as the API shows them; `null_fields`
+    names the fields that are null, so that answers are spliced from stored text and never parsed.
     """
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="items", db_index=False)
@@ -36,7 +36,9 @@ class Item(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["session", "position"], name="item_position"),
             models.UniqueConstraint(
-                fields=["session", "stable_id"], condition=Q(stable_id__isnull=False), name="item_once_per_key"
+                fields=["session", "stable_id"],
+                condition=Q(stable_id__isnull=False),
+                name="item_once_per_key",
             ),
         ]
 

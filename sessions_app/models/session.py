@@ -34,14 +34,16 @@ class Session(models.Model):
     """A live conversation. `seq` is the head of its log, `position` the number of its items.
 
     `open_seq` is the log number of the first delta of text that is not an item yet. `relay_generation` fences
-    the one reader of its runner's stream; `ingest_stream` and `ingest_number` name the last event of that stream
-    that is committed.
+    the one reader of its runner's stream; `ingest_stream` and `ingest_number` name the last event of that
+    stream that is committed.
     """
 
     public_id = models.CharField(max_length=64, unique=True, default=new_session_id, editable=False)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, null=True, related_name="+")
     kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.DEFAULT)
-    parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="children")
+    parent = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="children"
+    )
     root = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     sub_agent_name = models.CharField(max_length=256, blank=True, default="")
     title = models.CharField(max_length=300, blank=True, default="")
@@ -77,6 +79,12 @@ class Session(models.Model):
     ingest_stream = models.CharField(max_length=64, blank=True, default="")
     ingest_number = models.BigIntegerField(default=0)
 
+    # What `services.tick` reads beside a row that it locks.
+    running_turn_id: int | None
+    running_response_id: str | None
+    has_input: bool
+    has_questions: bool
+
     objects = SessionQuerySet.as_manager()
 
     class Meta:
@@ -84,7 +92,9 @@ class Session(models.Model):
             models.Index(fields=["kind", "archived", "created_at", "id"], name="session_by_created"),
             models.Index(fields=["kind", "archived", "updated_at", "id"], name="session_by_updated"),
             models.Index(fields=["agent", "created_at", "id"], name="session_by_agent"),
-            models.Index(fields=["status"], name="session_busy", condition=Q(status__in=["running", "waiting"])),
+            models.Index(
+                fields=["status"], name="session_busy", condition=Q(status__in=["running", "waiting"])
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -28,7 +28,9 @@ class Turn(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["session"], condition=Q(status="running"), name="one_running_turn"),
+            models.UniqueConstraint(
+                fields=["session"], condition=Q(status="running"), name="one_running_turn"
+            ),
             models.CheckConstraint(condition=Q(status__in=TurnStatus.values), name="turn_status_known"),
         ]
 

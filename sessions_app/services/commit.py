@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache, partial
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -23,8 +24,8 @@ class Superseded(Exception):
 class IngestUnit:
     """Events of one relay, in order, and where its stream stands after them.
 
-    `number` is the stream's own count of the last event, 0 when it does not count. `done` is called on the loop
-    with the number once committed, or with the error.
+    `number` is the stream's own count of the last event, 0 when it does not count. `outcome` is done once
+    they are committed, or carries the error.
     """
 
     def __init__(
@@ -142,8 +143,10 @@ def _live_text(rows: int) -> str:
 
 def _append_live(groups: Mapping[int, Sequence[IngestUnit]], now: datetime) -> set[int]:
     """Two statements for the deltas of any number of sessions; returns the sessions they reached."""
-    batches = {pk: coalesce([event for unit in group for event in unit.batch]) for pk, group in groups.items()}
-    params: list[object] = []
+    batches = {
+        pk: coalesce([event for unit in group for event in unit.batch]) for pk, group in groups.items()
+    }
+    params: list[Any] = []
     for pk in sorted(groups):
         last = groups[pk][-1]
         params += (pk, last.generation, len(batches[pk]), last.stream, last.number)

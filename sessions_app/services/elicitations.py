@@ -8,7 +8,6 @@ from sessions_app.models import Elicitation, ElicitationStatus, Session
 from sessions_app.services.tick import Tick
 
 
-
 @dataclass(frozen=True, slots=True)
 class Answered:
     """An elicitation with its verdict, and whether it was given just now."""
@@ -77,7 +76,7 @@ def echo(tick: Tick, session: Session, event: events.ElicitationResolved) -> Non
 
 def void(tick: Tick, session: Session) -> None:
     """The turn is over: nobody waits for its open questions any more."""
-    if not session.has_questions:  # type: ignore[attr-defined]  # annotated by lock()
+    if not session.has_questions:
         return
     open_rows = Elicitation.objects.filter(session=session, status=ElicitationStatus.PENDING)
     for row in list(open_rows):

@@ -27,8 +27,8 @@ BUSY = [Status.RUNNING, Status.WAITING]
 def owner_of_runner(*, runner_id: str, principal: Principal, has_token: bool) -> str | None:
     """Whose runner dials in under this id; None when it may not.
 
-    With its token a runner is the one that was launched (or binds a new id to the caller). Without one, a local
-    process may use any id that no launch minted: identity has checked that the peer is local.
+    With its token a runner is the one that was launched (or binds a new id to the caller). Without one, a
+    local process may use any id that no launch minted: identity has checked that the peer is local.
     """
     known = Runner.objects.filter(public_id=runner_id).values_list("owner", "host_id").first()
     if has_token:
@@ -38,9 +38,7 @@ def owner_of_runner(*, runner_id: str, principal: Principal, has_token: bool) ->
     return principal.user_id if OWN_ID.fullmatch(runner_id) else None
 
 
-def runner_exited(
-    *, runner_id: str, host_id: str, report: str, had_connected: bool | None
-) -> None:
+def runner_exited(*, runner_id: str, host_id: str, report: str, had_connected: bool | None) -> None:
     """A host saw its runner end: what it was doing has failed, and that is known at once."""
     sessions = presence.report_exit(runner_id=runner_id, host_id=host_id, report=report)
     said_hello = Runner.objects.filter(public_id=runner_id, said_hello_at__isnull=False).exists()
@@ -52,9 +50,7 @@ def runner_exited(
     publish.ring("outbox")
 
 
-def fail_turn(
-    session_pk: int, runner_id: str, *, code: str, message: str, cause: str | None = None
-) -> bool:
+def fail_turn(session_pk: int, runner_id: str, *, code: str, message: str, cause: str | None = None) -> bool:
     """Fail a busy session whose runner is gone, keeping the text that was shown. Idle sessions stay idle.
 
     A message that the runner has not been given yet is delivered to the next one.
@@ -66,7 +62,7 @@ def fail_turn(
             session.relay_generation += 1
             memory = ingest.recall(session)
             ingest.flush_text(tick, session, memory, interrupted=True)
-            if session.has_input and not memory.is_open:  # type: ignore[attr-defined]  # annotated by lock()
+            if session.has_input and not memory.is_open:
                 return False
             return turns.fail(tick, session, events.error_object(code, message, cause=cause))
     return False
@@ -77,18 +73,18 @@ def settle_idle_shutdown(*, runner_id: str) -> None:
     Lease.objects.filter(kind=TunnelKind.RUNNER, name=runner_id, closed_at__isnull=False).update(
         expires_at=Now()
     )
-    for session_pk in Session.objects.filter(runner_id=runner_id, status__in=BUSY).values_list("pk", flat=True):
+    for session_pk in Session.objects.filter(runner_id=runner_id, status__in=BUSY).values_list(
+        "pk", flat=True
+    ):
         with tick_of([session_pk]) as tick:
             for session in tick.sessions.values():
-                if session.runner_id == runner_id and not session.has_input:  # type: ignore[attr-defined]
+                if session.runner_id == runner_id and not session.has_input:
                     turns.rest(tick, session)
 
 
 def lost_sessions() -> list[tuple[int, str]]:
     """(session, runner) of busy sessions that no live lease backs and nothing is on its way to."""
-    live = Lease.objects.filter(
-        kind=TunnelKind.RUNNER, name=OuterRef("runner_id"), expires_at__gt=Now()
-    )
+    live = Lease.objects.filter(kind=TunnelKind.RUNNER, name=OuterRef("runner_id"), expires_at__gt=Now())
     pending = Outbox.objects.filter(session=OuterRef("pk"))
     stale = Now() - timedelta(seconds=settings.OMNIGENT_LEASE_SECONDS)
     had_lease = Lease.objects.filter(kind=TunnelKind.RUNNER, name=OuterRef("runner_id"))

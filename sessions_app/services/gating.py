@@ -24,5 +24,5 @@ def open_gate(principal: Principal, session_id: str) -> Gate:
 
 
 def evaluate(gate: Gate, event: PolicyEvent) -> Verdict:
-    """The verdict of the session's chain of policies. No policy can be attached yet, so the chain is empty."""
+    """The verdict of the session's chain of policies. None can be attached yet, so it is empty."""
     return engine.evaluate(event, (), PolicyState())

@@ -20,7 +20,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def incarnation() -> str:
-    """What changes when the tail of the database may have been lost: the machine's boot, or the server's start."""
+    """What changes when the database's tail may have been lost: the machine's boot, the server's start."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
@@ -46,7 +46,9 @@ def open_store() -> int:
 
 def close_store(holder: str) -> None:
     """This process ends in order; the store is clean when it was the last one with tunnels or without any."""
-    others = Lease.objects.exclude(holder=holder).filter(closed_at__isnull=True, expires_at__gt=timezone.now())
+    others = Lease.objects.exclude(holder=holder).filter(
+        closed_at__isnull=True, expires_at__gt=timezone.now()
+    )
     if not others.exists():
         Store.objects.filter(pk=1).update(is_clean=True)
 

@@ -15,7 +15,12 @@ from sessions_app.services.tick import NewItem, Tick, flat_item
 
 TEXT_DELTA = "response.output_text.delta"
 LIVE_ONLY = frozenset(
-    {TEXT_DELTA, "response.reasoning.started", "response.reasoning_text.delta", "response.reasoning_summary_text.delta"}
+    {
+        TEXT_DELTA,
+        "response.reasoning.started",
+        "response.reasoning_text.delta",
+        "response.reasoning_summary_text.delta",
+    }
 )
 PASSES_FENCE = events.TERMINAL | {
     "response.in_progress",
@@ -71,9 +76,7 @@ def apply(tick: Tick, session: Session, memory: Memory, batch: Sequence[events.E
 
 
 def _is_fenced(session: Session, event: events.Event) -> bool:
-    return (
-        session.interrupt_fence and event.type.startswith("response.") and event.type not in PASSES_FENCE
-    )
+    return session.interrupt_fence and event.type.startswith("response.") and event.type not in PASSES_FENCE
 
 
 def _show(tick: Tick, session: Session, memory: Memory, event: events.Event) -> None:

@@ -38,9 +38,7 @@ class Input:
     user_id: str = field(default="")
 
 
-def post(
-    principal: Principal, session_id: str, event: inputs.SessionEvent, receipts: Receipts
-) -> Posted:
+def post(principal: Principal, session_id: str, event: inputs.SessionEvent, receipts: Receipts) -> Posted:
     """Take one event. Raises OmnigentError; then nothing of it is stored."""
     access = require(principal, session_id, _level(event.type))
     payload = _payload(event)
@@ -97,9 +95,7 @@ def _check_rights(event: inputs.SessionEvent, access: Access) -> None:
 
 def _message(given: Input) -> Mapping[str, Any]:
     if given.payload.item.role == "user":
-        return messages.take(
-            given.tick, given.session, given.event, given.payload, user_id=given.user_id
-        )
+        return messages.take(given.tick, given.session, given.event, given.payload, user_id=given.user_id)
     return _store(given, given.payload.item, response_id=mint(TURN))
 
 
@@ -152,9 +148,7 @@ def _external_item(given: Input) -> Mapping[str, Any]:
         known = Item.objects.filter(session=given.session, stable_id=stable_id).first()
         if known is not None:
             return {"queued": False, "item_id": known.public_id}
-    answer = _store(
-        given, external.item, response_id=external.response_id or mint(TURN), stable_id=stable_id
-    )
+    answer = _store(given, external.item, response_id=external.response_id or mint(TURN), stable_id=stable_id)
     return {"queued": False, "item_id": answer["item_id"]}
 
 

@@ -114,7 +114,7 @@ def exit_report(runner_id: str) -> str:
 
 
 def record_stop(*, session_pk: int, runner_id: str) -> None:
-    """The host ended the runner because somebody asked: the session rests, and what was on its way is void."""
+    """The host ended the runner as asked: the session rests, and what was on its way is void."""
     Runner.objects.filter(public_id=runner_id).update(exited_at=timezone.now(), exit_report="")
     with tick_of([session_pk]) as tick:
         Outbox.objects.filter(session_id=session_pk).delete()

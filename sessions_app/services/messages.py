@@ -17,7 +17,7 @@ CLOSED_LABEL = "omnigent.closed"
 def take(
     tick: Tick, session: Session, event: inputs.SessionEvent, message: inputs.MessageInput, *, user_id: str
 ) -> dict[str, Any]:
-    """Store a user's message and hand it to the outbox. Raises RUNNER_UNAVAILABLE when nobody could run it."""
+    """Store a user's message and hand it to the outbox. Raises RUNNER_UNAVAILABLE if nobody can run it."""
     if message.stable_id is not None:
         known = Item.objects.filter(session=session, stable_id=message.stable_id).first()
         if known is not None:
@@ -37,15 +37,17 @@ def take(
     tick.append(session, consumed(item.public_id, message.item, created_by=user_id or None))
     turns.begin(tick, session)
     outbox.put(
-        tick, session, OutboxKind.MESSAGE, forwarded(session, item.public_id, event, message), item_id=item.public_id
+        tick,
+        session,
+        OutboxKind.MESSAGE,
+        forwarded(session, item.public_id, event, message),
+        item_id=item.public_id,
     )
     return {"queued": True, "item_id": item.public_id}
 
 
 def _repeated(known: Item, message: inputs.MessageInput) -> dict[str, Any]:
-    text, _ = items.split(
-        items.Message(role="user", content=message.item.content, user_authored=True)
-    )
+    text, _ = items.split(items.Message(role="user", content=message.item.content, user_authored=True))
     if known.data != text:
         raise OmnigentError(
             ErrorCode.IDEMPOTENCY_MISMATCH, "This stable_id was used before with another message"
@@ -71,9 +73,7 @@ def require_runner(session: Session) -> None:
     raise OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, "No runner bound for session")
 
 
-def consumed(
-    item_id: str, message: items.Message, *, created_by: str | None
-) -> events.SessionInputConsumed:
+def consumed(item_id: str, message: items.Message, *, created_by: str | None) -> events.SessionInputConsumed:
     """The event that shows a stored message."""
     data = events.message_data(role="user", content=message.content, user_authored=True)
     return events.SessionInputConsumed(

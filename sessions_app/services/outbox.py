@@ -15,7 +15,15 @@ from django.utils import timezone
 
 from omnigent.protocol import events
 from sessions_app.events import publish
-from sessions_app.models import Elicitation, ElicitationStatus, Outbox, OutboxKind, Session, Status, TunnelKind
+from sessions_app.models import (
+    Elicitation,
+    ElicitationStatus,
+    Outbox,
+    OutboxKind,
+    Session,
+    Status,
+    TunnelKind,
+)
 from sessions_app.services import presence, turns
 from sessions_app.services.tick import Tick, tick_of
 
@@ -59,9 +67,7 @@ def waiting_sessions() -> list[tuple[int, str]]:
     return list(rows.values_list("session_id", "session__runner_id"))
 
 
-def claim(
-    *, session_pk: int, holder: str, held_runners: Collection[str], seconds: float
-) -> Delivery | None:
+def claim(*, session_pk: int, holder: str, held_runners: Collection[str], seconds: float) -> Delivery | None:
     """Take the oldest delivery of a session for `seconds`; None when there is none or it is another's to do.
 
     It is another's when that process holds the tunnel of the session's runner, or has claimed the row.

@@ -1,4 +1,4 @@
-"""Who is there: hosts and runners that said hello, and the leases of their tunnels. Times are the database's."""
+"""Who is there: hosts and runners that said hello, and their tunnels' leases, in the database's time."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta

@@ -39,9 +39,7 @@ def parse_cursor(text: str | None, current_epoch: int) -> int | None:
     return int(number)
 
 
-def open_stream(
-    *, principal: Principal, session_id: str, cursor: str | None, broker: Broker
-) -> Opening:
+def open_stream(*, principal: Principal, session_id: str, cursor: str | None, broker: Broker) -> Opening:
     """Check access and place a reader. Raises 404 or 403 before any byte is sent."""
     found = access.require(principal, session_id, access.Level.READ)
     current = epoch()
@@ -50,8 +48,10 @@ def open_stream(
     heartbeat = _synthetic(events.SessionHeartbeat())
     if after is None:
         subscription = broker.subscribe(session.pk, session.seq)
-        preamble = heartbeat + _prefix(session) + _synthetic(
-            events.SessionPresence(conversation_id=session.public_id)
+        preamble = (
+            heartbeat
+            + _prefix(session)
+            + _synthetic(events.SessionPresence(conversation_id=session.public_id))
         )
     elif after < session.log_floor or after > session.seq:
         subscription = broker.subscribe(session.pk, session.seq)
@@ -64,9 +64,7 @@ def open_stream(
     else:
         subscription = broker.subscribe(session.pk, after)
         preamble = heartbeat
-    return Opening(
-        session_id=session.public_id, subscription=subscription, epoch=current, preamble=preamble
-    )
+    return Opening(session_id=session.public_id, subscription=subscription, epoch=current, preamble=preamble)
 
 
 def _synthetic(event: events.Event) -> bytes:
@@ -108,4 +106,3 @@ def may_still_read(*, principal: Principal, session_id: str, subscription: Subsc
 def heartbeat_frame() -> bytes:
     """What keeps a quiet connection alive."""
     return _synthetic(events.SessionHeartbeat())
-

@@ -19,7 +19,16 @@ from django.utils import timezone
 from omnigent.ids import ITEM, mint
 from omnigent.protocol import events, items
 from sessions_app.events import log, publish
-from sessions_app.models import Elicitation, ElicitationStatus, Item, Outbox, OutboxKind, Session, Turn, TurnStatus
+from sessions_app.models import (
+    Elicitation,
+    ElicitationStatus,
+    Item,
+    Outbox,
+    OutboxKind,
+    Session,
+    Turn,
+    TurnStatus,
+)
 
 MUTABLE = (
     "title",
@@ -176,7 +185,7 @@ def _values(session: Session) -> tuple[Any, ...]:
 
 def write_sessions(sessions: Sequence[Session], fields: Sequence[str]) -> None:
     """Write the named fields of all rows in one statement."""
-    columns = [Session._meta.get_field(name) for name in ("id", *fields)]
+    columns: list[Any] = [Session._meta.get_field(name) for name in ("id", *fields)]
     typed = connection.vendor == "postgresql"
     first = ", ".join(f"%s::{_plain_type(column)}" if typed else "%s" for column in columns)
     rest = ", ".join(["%s"] * len(columns))
@@ -191,7 +200,8 @@ def write_sessions(sessions: Sequence[Session], fields: Sequence[str]) -> None:
     ]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"WITH v({names}) AS (VALUES {rows}) UPDATE {table} SET {sets} FROM v WHERE {table}.id = v.id", params
+            f"WITH v({names}) AS (VALUES {rows}) UPDATE {table} SET {sets} FROM v WHERE {table}.id = v.id",
+            params,
         )
 
 
@@ -219,12 +229,12 @@ def lock(session_ids: Iterable[int]) -> list[Session]:
 
 
 def _running_turn(session: Session) -> Turn | None:
-    if session.running_turn_id is None:  # type: ignore[attr-defined]  # annotated by lock()
+    if session.running_turn_id is None:
         return None
     return Turn(
-        pk=session.running_turn_id,  # type: ignore[attr-defined]
+        pk=session.running_turn_id,
         session=session,
-        response_id=session.running_response_id,  # type: ignore[attr-defined]
+        response_id=session.running_response_id or "",
         status=TurnStatus.RUNNING,
     )
 

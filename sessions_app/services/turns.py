@@ -5,7 +5,7 @@ changed anything: losing a race is a normal result.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from omnigent.protocol import events, items
 from sessions_app.models import Session, Status, TurnStatus
@@ -59,7 +59,7 @@ def close_response(tick: Tick, session: Session, event: events.Event) -> None:
 
 
 def running_edge(tick: Tick, session: Session, event: events.SessionStatus) -> None:
-    """The runner says that it runs. The first such edge after a message repeats ours and is not shown twice."""
+    """The runner says that it runs. The first such edge after a message repeats ours and is not shown."""
     session.interrupt_fence = False
     session.last_task_error = None
     if session.status == Status.RUNNING and not session.active_response_id:
@@ -70,7 +70,7 @@ def running_edge(tick: Tick, session: Session, event: events.SessionStatus) -> N
 
 
 def resting_edge(tick: Tick, session: Session, event: events.SessionStatus) -> None:
-    """The runner says idle or waiting. A failure stays; a message that is still on its way keeps it running."""
+    """The runner says idle or waiting. A failure stays; a message still on its way keeps it running."""
     session.interrupt_fence = False
     session.active_response_id = ""
     if session.status == Status.FAILED:
@@ -87,7 +87,7 @@ def resting_edge(tick: Tick, session: Session, event: events.SessionStatus) -> N
 
 
 def fail(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str = "") -> bool:
-    """The turn cannot go on: close its response, store the error once, and say so. Idle sessions stay idle."""
+    """The turn cannot go on: close its response, store the error, and say so. Idle sessions stay idle."""
     if session.status not in BUSY:
         return False
     whole = events.error_object(
@@ -121,9 +121,7 @@ def failed_edge(tick: Tick, session: Session, event: events.SessionStatus) -> No
     tick.append(session, event)
 
 
-def record_failure(
-    tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str = ""
-) -> None:
+def record_failure(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str = "") -> None:
     """Set the failed status and what the snapshot shows of it; open questions are void."""
     kept = {key: value for key, value in error.items() if value is not None}
     session.last_task_error = {**kept, "item_id": item_id} if item_id else kept
@@ -198,7 +196,7 @@ def _status(
 ) -> events.SessionStatus:
     return events.SessionStatus(
         conversation_id=session.public_id,
-        status=Status(session.status).value,
+        status=cast(events.SessionStatusWord, session.status),
         response_id=response_id,
         error=error,
     )

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from sessions_app.tunnels.tunnel import Tunnel
 
 
-
 class Tunnels:
     """Registry of live tunnels."""
 

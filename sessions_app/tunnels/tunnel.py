@@ -102,7 +102,14 @@ class Tunnel:
     """One connection. `generation` comes from its lease; a newer one anywhere supersedes this one."""
 
     def __init__(
-        self, *, kind: str, name: str, generation: int, capabilities: frozenset[str], send: SendText, close: CloseSocket
+        self,
+        *,
+        kind: str,
+        name: str,
+        generation: int,
+        capabilities: frozenset[str],
+        send: SendText,
+        close: CloseSocket,
     ) -> None:
         self.kind = kind
         self.name = name
@@ -132,7 +139,10 @@ class Tunnel:
         exchange_id = mint("req").removeprefix("req_")
         exchange = Exchange()
         self._exchanges[exchange_id] = exchange
-        text, encoding = frames.encode_body(body, "application/json") if body else (None, "utf-8")
+        text: str | None = None
+        encoding: frames.Encoding = "utf-8"
+        if body:
+            text, encoding = frames.encode_body(body, "application/json")
         path, _, query = path.partition("?")
         frame = frames.Request(
             id_=exchange_id,
@@ -141,7 +151,7 @@ class Tunnel:
             query_string=query,
             headers=headers,
             body=text,
-            encoding=encoding,  # type: ignore[arg-type]
+            encoding=encoding,
             stream=stream,
         )
         try:
@@ -156,16 +166,16 @@ class Tunnel:
         if self._exchanges.pop(exchange_id, None) is not None and not self.lost.is_set():
             await self.send(frames.RequestCancel(id_=exchange_id))
 
-    async def call(self, frame: frames.Frame, timeout: float) -> frames.Frame:
+    async def call(self, frame: host_frames.Ask, seconds: float) -> frames.Frame:
         """Send a host frame and wait for the result with its `request_id`."""
-        request_id: str = frame.request_id  # type: ignore[attr-defined]
+        request_id = frame.request_id
         future: asyncio.Future[frames.Frame] = asyncio.get_running_loop().create_future()
         self._calls[request_id] = future
         try:
             if self.lost.is_set():
                 raise TunnelLost(self.name)
             await self._send(host_frames.render(frame))
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 return await future
         finally:
             self._calls.pop(request_id, None)
@@ -177,9 +187,9 @@ class Tunnel:
             if exchange is not None and not exchange.take(frame):
                 self._exchanges.pop(frame.id_, None)
 
-    def result(self, frame: frames.Frame) -> bool:
+    def result(self, frame: host_frames.Result) -> bool:
         """Hand a host's result to its caller; false when nobody waits for it."""
-        future = self._calls.get(getattr(frame, "request_id", ""))
+        future = self._calls.get(frame.request_id)
         if future is None or future.done():
             return False
         future.set_result(frame)

@@ -38,7 +38,7 @@ def page(view: "Page[P]") -> "Page[P]":
     """A view whose refusals are shown as a page in words, never stored by a cache."""
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
             response = view(request, *args, **kwargs)
         except OmnigentError as error:

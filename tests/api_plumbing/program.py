@@ -7,6 +7,7 @@ import sys
 
 import django
 from django.conf import settings
+from django.core.management import call_command
 
 from omnigent.api.pool import DatabasePool
 from omnigent.serving.lifecycle import Lifecycle
@@ -37,6 +38,7 @@ def say(text: str) -> None:
 
 def main(name: str) -> None:
     django.setup()
+    call_command("migrate", verbosity=0)
     from omnigent.server import limits, server_named  # noqa: PLC0415  # needs the settings
     from tests.api_plumbing.application import THREADS, build_application  # noqa: PLC0415  # needs the models
 

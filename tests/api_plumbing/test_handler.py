@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -192,8 +193,7 @@ async def test_bad_json_reaches_the_client_as_a_422_list(app: Application) -> No
 async def test_a_file_is_streamed_whole(app: Application) -> None:
     reply = await call(app, "GET", "/download")
 
-    with open(views.__file__, "rb") as file:
-        assert reply.body == file.read()
+    assert reply.body == Path(views.__file__).read_bytes()
     assert "attachment" in reply.headers["content-disposition"]
 
 

@@ -143,9 +143,7 @@ async def test_health_needs_no_identity_but_an_allowed_host() -> None:
     "headers", [{"host": "evil.example"}, {"origin": "https://evil.example"}, {"x-real-ip": "127.0.0.1"}]
 )
 @pytest.mark.parametrize("denial", [True, False])
-async def test_the_gate_refuses_a_handshake_before_it_is_accepted(
-    headers: dict[str, str], denial: bool
-) -> None:
+async def test_the_gate_refuses_a_handshake(headers: dict[str, str], denial: bool) -> None:
     async with Socket(Gate(behind), "/v1/runners/r/tunnel", headers=headers, denial=denial) as socket:
         first = await socket.next()
 

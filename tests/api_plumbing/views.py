@@ -89,9 +89,8 @@ def upload(request: HttpRequest) -> HttpResponse:
 
 def whoami(request: HttpRequest) -> HttpResponse:
     principal = principal_of(request)
-    return json_response(
-        {"user": principal and principal.user_id, "runner": principal and principal.runner_id}
-    )
+    assert principal is not None
+    return json_response({"user": principal.user_id, "runner": principal.runner_id})
 
 
 def large(request: HttpRequest) -> HttpResponse:

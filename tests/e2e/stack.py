@@ -114,12 +114,16 @@ class Stack:
 
     def wait_host(self) -> None:
         """Block until a host is online."""
+        wait_for(self.has_host, seconds=READY_SECONDS, what="a host online", every=0.1)
 
-        def online() -> bool:
-            hosts = self.api.get("/v1/hosts")["hosts"]
-            return any(host["status"] == "online" for host in hosts)
+    def has_host(self) -> bool:
+        """Whether the server knows a host that is online."""
+        return any(host["status"] == "online" for host in self.api.get("/v1/hosts")["hosts"])
 
-        wait_for(online, seconds=READY_SECONDS, what="a host online", every=0.1)
+    def kill_host(self) -> None:
+        """kill -9 of the host; returns when the server has noticed."""
+        self.host.kill()
+        wait_for(lambda: not self.has_host(), seconds=10, what="the host offline", every=0.05)
 
     def runner_pids(self) -> list[int]:
         """The runner processes that live, by id."""

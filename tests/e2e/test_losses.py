@@ -56,7 +56,7 @@ def test_a_killed_host_takes_its_runners_along_and_the_session_is_settled(own_st
     stream = own_stack.stream(session_id, after=0)
     stream.wait_event("response.output_text.delta", count=5)
 
-    own_stack.host.kill()
+    own_stack.kill_host()
 
     own_stack.wait_no_runners(seconds=10)
     own_stack.api.wait_status(session_id, "failed", seconds=20)
@@ -72,7 +72,7 @@ def test_an_idle_session_stays_idle_when_its_host_dies(own_stack: Stack) -> None
     own_stack.api.message(session["id"], "Hello")
     stream.wait_settled()
 
-    own_stack.host.kill()
+    own_stack.kill_host()
     own_stack.wait_no_runners(seconds=10)
     counted = counting_lost(own_stack)
 

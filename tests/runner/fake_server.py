@@ -72,6 +72,7 @@ class Stream:
         self.ids: list[str | None] = []
         self.heartbeats = 0
         self.done = False
+        self.acks = True
         self.reader: asyncio.Task[None] | None = None
 
     def types(self) -> list[str]:
@@ -288,8 +289,13 @@ class FakeServer:
                 if isinstance(frame, frames.ResponseBody):
                     for message in decoder.feed(frames.decode_body(frame.body, frame.encoding)):
                         _note(stream, message)
+                    if acknowledge and stream.acks and stream.ids:
+                        await self.acknowledge(stream.ids[-1] or "", session_id)
         except TunnelLost:
             return
+
+    async def acknowledge(self, event_id: str, session_id: str = "conv_1") -> None:
+        await (await self.tunnel()).send(frames.StreamAck(session_id=session_id, id_=event_id))
 
     async def post(self, body: Json, session_id: str = "conv_1") -> tuple[int, Json]:
         return await self.request("POST", f"/v1/sessions/{session_id}/events", body)

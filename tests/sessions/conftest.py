@@ -1,14 +1,12 @@
-"""A whole server in this process: the ASGI application, its threads and loops, and an HTTP client."""
+"""A whole server in this process: the ASGI application, its threads and loops, and clients to talk to it."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-from asgiref.sync import sync_to_async
 from django.apps import apps
-from django.db import connections
-from django.test.utils import CaptureQueriesContext
+from django.test import Client
 
 from omnigent.accounts.gate import Gate
 from omnigent.asgi import Router
@@ -28,21 +26,20 @@ async def process(transactional_db: None) -> AsyncIterator[Process]:
 
 
 @pytest.fixture
-async def client(process: Process) -> AsyncIterator[httpx.AsyncClient]:
-    """A client on this machine."""
-    transport = httpx.ASGITransport(app=Gate(Router()))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:6767") as http:
-        yield http
+async def server(process: Process) -> Gate:
+    """The ASGI application of that process."""
+    return Gate(Router())
 
 
 @pytest.fixture
-def statements() -> Iterator[Any]:
-    """Counts the statements that the process's threads run."""
-    yield StatementCounter
+async def http(server: Gate) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the whole application."""
+    transport = httpx.ASGITransport(app=server)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:6767") as client:
+        yield client
 
 
-class StatementCounter:
-    """Statements of one pool thread, without transaction control."""
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
+@pytest.fixture
+def reader(db: None) -> Client:
+    """A client of what Django answers."""
+    return Client(headers={"host": "127.0.0.1:6767"})

@@ -36,7 +36,7 @@ PAUSE_SECONDS: Final = 0.1
 REPORT_CHARS: Final = 2000
 MODEL_NAME: Final = "scripted"
 CURRENT_TURN: Final = "current_turn"
-_CALL_ID: Final = re.compile(r"call_(\d+)_\d+_[0-9a-f]+")
+_CALL_ID: Final = re.compile(r"call_(\d+)_(\d+)_[0-9a-f]+")
 
 Item = Mapping[str, Any]
 
@@ -58,7 +58,7 @@ class Scripted:
     async def sample(self, request: ModelRequest) -> AsyncIterator[SampleEvent]:
         turn = _current_turn(request.items)
         steps = [step for item in turn if _is_user(item) for step in steps_of(_text(item))]
-        done = max((number for number, _ in _calls(turn)), default=-1)
+        done = max((number for number, _, _ in _calls(turn)), default=-1)
         produced = 0
         reason = "stop"
         if done >= 0:
@@ -135,15 +135,17 @@ def _text(item: Item) -> str:
     return "\n".join(str(block["text"]) for block in blocks if isinstance(block.get("text"), str))
 
 
-def _calls(turn: Sequence[Item]) -> list[tuple[int, str]]:
-    """(step, call id) of the turn's calls."""
+def _calls(turn: Sequence[Item]) -> list[tuple[int, int, str]]:
+    """(step, place in it, call id) of the turn's calls."""
     ids = [str(item.get("call_id")) for item in turn if item.get("type") == "function_call"]
-    return [(int(match[1]), call_id) for call_id in ids if (match := _CALL_ID.fullmatch(call_id))]
+    return [
+        (int(match[1]), int(match[2]), call_id) for call_id in ids if (match := _CALL_ID.fullmatch(call_id))
+    ]
 
 
 def _report(turn: Sequence[Item], step: int) -> str:
     """What the calls of a step answered."""
-    wanted = [call_id for number, call_id in _calls(turn) if number == step]
+    wanted = [call_id for number, _, call_id in sorted(_calls(turn)) if number == step]
     outputs = {
         item.get("call_id"): str(item.get("output", ""))
         for item in turn
