@@ -15,7 +15,7 @@ import uvloop
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from django.utils.module_loading import import_string
 
 from omnigent.serving import database
@@ -97,12 +97,12 @@ def prepare_database(*, should_migrate: bool) -> None:
         if should_migrate:
             database.migrate()
         elif missing := database.missing_migrations():
-            raise Refusal(
-                f"the database lacks migrations ({', '.join(missing[:3])} …). Start with --migrate."
-            )
+            raise Refusal(f"the database lacks migrations ({missing[0]} …). Start with --migrate.")
     except OperationalError as exc:
         raise Refusal(f"the database cannot be used: {str(exc).strip()}. Check DATABASE_URL.") from None
     import_string("agents_app.services.seed")()
+    # From here on only the pool's threads and the writer talk to the database.
+    connections.close_all()
 
 
 def guard_bind(host: str, auth_mode: str) -> None:

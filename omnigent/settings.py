@@ -19,7 +19,7 @@ DAY = 86400.0
 HOST = ENV.text("HOST", "127.0.0.1")
 PORT = ENV.integer("PORT", 6767, maximum=65535)
 DATA_DIR = Path(ENV.text("DATA_DIR", str(BASE_DIR / "var"))).expanduser().resolve()
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 OMNIGENT_SERVER = ENV.choice("OMNIGENT_SERVER", "daphne", ("daphne", "uvicorn"))
 # The address at which the other replicas reach this process; without it, the one it listens on.
 OMNIGENT_INTERNAL_ADDRESS = ENV.text("OMNIGENT_INTERNAL_ADDRESS")

@@ -173,3 +173,24 @@ def query(sql: str, params: Sequence[int | str]) -> list[Row]:
         cursor.execute(sql, params)
         rows: list[Row] = cursor.fetchall()
         return rows
+
+
+INSERT_ROWS = 400
+
+
+def insert(model: type[Model], columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows whose values are in the database's own form, a few hundred with one statement."""
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), INSERT_ROWS):
+            part = rows[start : start + INSERT_ROWS]
+            text = _insert_text(connection.vendor, model, columns, len(part))
+            cursor.execute(text, [value for row in part for value in row])
+
+
+@lru_cache(maxsize=2048)
+def _insert_text(vendor: str, model: type[Model], columns: tuple[str, ...], size: int) -> str:
+    quote = connection.ops.quote_name
+    row = ", ".join(["%s"] * len(columns))
+    names = ", ".join(quote(column) for column in columns)
+    values = ", ".join([f"({row})"] * size)
+    return f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {values}"

@@ -1,8 +1,12 @@
 """The ASGI door in front of every route: host, origin and identity are settled before anything else runs."""
 
+from urllib.parse import parse_qsl
+
 from omnigent.accounts.host_guard import check_host_and_origin
 from omnigent.accounts.identity import identify
 from omnigent.api.asgi import Application, Receive, Scope, Send, refuse
+from omnigent.api.errors import not_found
+from omnigent.api.validation import refuse_nul
 from omnigent.errors import OmnigentError
 
 OPEN_PATHS = frozenset({"/health"})
@@ -23,6 +27,7 @@ class Gate:
         if scope["type"] in ("http", "websocket"):
             try:
                 check_host_and_origin(scope)
+                check_text(scope)
                 if is_open(scope["path"]):
                     scope["principal"] = None
                 else:
@@ -31,6 +36,15 @@ class Gate:
                 await refuse(scope, receive, send, exc)
                 return
         await self.app(scope, receive, send)
+
+
+def check_text(scope: Scope) -> None:
+    """No database can store or compare a NUL: a path with one names nothing, a query with one is invalid."""
+    if "\0" in scope["path"]:
+        raise not_found()
+    query: bytes = scope["query_string"]
+    if b"%00" in query:
+        refuse_nul(dict(parse_qsl(query.decode("latin-1"))), where="query")
 
 
 def is_open(path: str) -> bool:

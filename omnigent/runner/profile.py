@@ -44,10 +44,15 @@ class Profile:
         ids = {name: body[name] for name in ("agent_id", "sub_agent_name") if isinstance(body.get(name), str)}
         return replace(self, **ids)
 
+    def harness_of(self, agent: LoadedAgent) -> str:
+        """The harness of a message that names none."""
+        spec = agent.for_sub_agent(self.sub_agent_name)
+        return self.harness_override or spec.harness_id or "scripted"
+
     def turn_settings(self, agent: LoadedAgent, message: Mapping[str, Any], models: Models) -> TurnSettings:
         """The settings of a turn that this message starts."""
         spec = agent.for_sub_agent(self.sub_agent_name)
-        harness = _text(message, "harness_override") or self.harness_override or spec.harness_id or "scripted"
+        harness = _text(message, "harness_override") or self.harness_of(agent)
         reasoning = message.get("reasoning")
         effort = _text(reasoning, "effort") if isinstance(reasoning, Mapping) else None
         model = _text(message, "model_override") or self.model_override or spec.model

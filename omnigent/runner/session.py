@@ -105,6 +105,7 @@ class LiveSession:
         if profile is not None:
             self.bench.profile = profile
         await self.bench.agent()
+        self.bench.warm_up()
 
     def reset(self) -> None:
         """Forget everything that the server knows better."""

@@ -12,7 +12,7 @@ from omnigent.runner.agents import LoadedAgent
 from omnigent.runner.announce import Announcer
 from omnigent.runner.approvals import Approvals
 from omnigent.runner.gate import APPROVAL_SECONDS, ToolGate
-from omnigent.runner.harnesses.base import ToolCall
+from omnigent.runner.harnesses.base import ModelError, ToolCall
 from omnigent.runner.history import CANCELLED_OUTPUT, INTERRUPTED, History, loaded
 from omnigent.runner.inbox import Message
 from omnigent.runner.operations import Operations
@@ -48,6 +48,8 @@ class Workbench:
         self._loading = asyncio.Lock()
         self._toolbox: Toolbox | None = None
         self._turn: Turn | None = None
+        self._take_steers: Callable[[], Sequence[Message]] = list
+        self._warming: asyncio.Task[None] | None = None
         self._files_told = 0.0
         self._files_dirty = False
         self._gate = ToolGate(
@@ -65,6 +67,18 @@ class Workbench:
                 self._agent = await self._runtime.agents.load(self._session_id)
                 self._toolbox = None
             return self._agent
+
+    def warm_up(self) -> None:
+        """Load the adapter of the session's harness in the background, before the first message needs it."""
+        self._warming = asyncio.create_task(self._load_model(), name=f"warm-up-{self._session_id}")
+
+    async def _load_model(self) -> None:
+        agent = await self.agent()
+        assert self.profile is not None
+        try:
+            await self._runtime.models.get(self.profile.harness_of(agent))
+        except ModelError as exc:
+            log.info("harness not ready", extra={"session": self._session_id, "error": exc.message})
 
     async def toolbox(self) -> Toolbox:
         agent = await self.agent()
@@ -97,6 +111,9 @@ class Workbench:
 
     async def close(self) -> None:
         """End the tools that still run."""
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
         await self._operations.cancel()
 
     # -- a turn ----------------------------------------------------------------------------------------
@@ -128,7 +145,7 @@ class Workbench:
         self._take_steers = take_steers
         self._turn = Turn(
             settings=settings,
-            model=self._runtime.models.get(settings.harness),
+            model=await self._runtime.models.get(settings.harness),
             history=self._history,
             announcer=announcer,
             world=self,

@@ -14,7 +14,8 @@ LOCK_KEY = zlib.crc32(b"omnigent.migrate")
 def migrate() -> None:
     """Apply what is missing. Replicas that start together do it one after the other."""
     with one_at_a_time():
-        call_command("migrate", verbosity=0, interactive=False)
+        if missing_migrations():
+            call_command("migrate", verbosity=0, interactive=False)
 
 
 def missing_migrations() -> list[str]:

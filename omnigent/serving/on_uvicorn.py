@@ -63,6 +63,8 @@ def serve(application: Application, listener: socket.socket, limits: Limits, lif
         # Forwarding headers are judged by the gate, never believed here.
         proxy_headers=False,
         backlog=limits.backlog,
+        # Longer than clients keep idle connections, or they meet a close when they reuse one.
+        timeout_keep_alive=75,
         ws_max_size=limits.frame_bytes,
         ws_ping_interval=limits.ping_seconds,
         ws_ping_timeout=limits.ping_timeout,

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
 
 from django.db import connection
 from django.db.models import Q
 
 from omnigent.protocol import sse
+from sessions_app import statements
 from sessions_app.models import LogEntry, Session, Status
 
-INSERT_ROWS = 400
+COLUMNS = ("session_id", "seq", "type", "data", "created_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +29,11 @@ class Entry:
         return sse.encode(self.type, self.data, self.seq)
 
 
-@cache
-def _insert_text(rows: int) -> str:
-    table = connection.ops.quote_name(LogEntry._meta.db_table)
-    values = ", ".join(["(%s, %s, %s, %s, %s)"] * rows)
-    return f"INSERT INTO {table} (session_id, seq, type, data, created_at) VALUES {values}"
-
-
 def insert(entries: Sequence[Entry], now: datetime) -> None:
     """Write log rows; the numbers were allocated on the session rows of the same transaction."""
-    with connection.cursor() as cursor:
-        stamp = connection.ops.adapt_datetimefield_value(now)
-        for start in range(0, len(entries), INSERT_ROWS):
-            part = entries[start : start + INSERT_ROWS]
-            params: list[Any] = []
-            for entry in part:
-                params += (entry.session_id, entry.seq, entry.type, entry.data.decode(), stamp)
-            cursor.execute(_insert_text(len(part)), params)
+    stamp = connection.ops.adapt_datetimefield_value(now)
+    rows = [(entry.session_id, entry.seq, entry.type, entry.data.decode(), stamp) for entry in entries]
+    statements.insert(LogEntry, COLUMNS, rows)
 
 
 @cache

@@ -11,6 +11,8 @@ from django.db import connection
 
 logger = logging.getLogger(__name__)
 
+QUIET_UNITS = 3
+
 
 class Unit(Protocol):
     """One piece of work of a batch; `settle` is called on the loop with its error, or None once committed."""
@@ -26,8 +28,8 @@ Commit = Callable[[Sequence[Unit]], Sequence[BaseException | None]]
 class Writer:
     """Owns the thread and its database connection. `commit` runs one batch in one transaction.
 
-    `floor` is the shortest time in seconds between two commits while work keeps arriving; a quiet writer
-    commits at once.
+    `floor` is the shortest time in seconds between two commits under load, that is while batches hold more
+    than a few units; a quiet writer commits at once.
     """
 
     def __init__(self, commit: Commit, *, floor: float, prepare: Callable[[], None]) -> None:
@@ -76,7 +78,7 @@ class Writer:
                 began = time.monotonic()
                 self._work(batch)
                 pause = self._floor - (time.monotonic() - began)
-                if pause > 0:
+                if len(batch) > QUIET_UNITS and pause > 0:
                     with self._condition:
                         self._condition.wait_for(lambda: self._stopping, timeout=pause)
         finally:

@@ -14,7 +14,8 @@ from sessions_app.events import log, publish
 from sessions_app.events.writer import Unit
 from sessions_app.models import Session
 from sessions_app.services import ingest
-from sessions_app.services.tick import Tick, lock
+from sessions_app.services.rows import lock
+from sessions_app.services.tick import Tick
 
 
 class Superseded(Exception):

@@ -66,9 +66,9 @@ def _refuse_closed(session: Session) -> None:
 
 def require_runner(session: Session) -> None:
     """Raise unless the session's runner is connected, or its host is and can launch one."""
-    if session.runner_id and presence.online(TunnelKind.RUNNER, [session.runner_id]):
+    if session.runner_id and presence.is_online(TunnelKind.RUNNER, session.runner_id):
         return
-    if session.host_id and presence.online(TunnelKind.HOST, [session.host_id]):
+    if session.host_id and presence.is_online(TunnelKind.HOST, session.host_id):
         return
     raise OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, "No runner bound for session")
 

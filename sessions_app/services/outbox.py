@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Min, Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -26,6 +26,9 @@ from sessions_app.models import (
 )
 from sessions_app.services import presence, turns
 from sessions_app.services.tick import Tick, tick_of
+from sessions_app.statements import insert
+
+COLUMNS = ("session_id", "kind", "item_id", "body", "created_at", "deadline", "claimed_by")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,14 +51,11 @@ def put(
     tick: Tick, session: Session, kind: OutboxKind, body: Mapping[str, Any], *, item_id: str = ""
 ) -> None:
     """Add a delivery to the open transaction and ring for it after the commit."""
-    Outbox.objects.create(
-        session=session,
-        kind=kind,
-        item_id=item_id,
-        body=orjson.dumps(body).decode(),
-        created_at=tick.now,
-        deadline=tick.now + timedelta(seconds=settings.OMNIGENT_LAUNCH_SECONDS),
-    )
+    stamp = connection.ops.adapt_datetimefield_value
+    deadline = tick.now + timedelta(seconds=settings.OMNIGENT_LAUNCH_SECONDS)
+    row = (session.pk, kind.value, item_id, orjson.dumps(body).decode(), stamp(tick.now), stamp(deadline), "")
+    insert(Outbox, COLUMNS, [row])
+    session.has_input = session.has_input or kind == OutboxKind.MESSAGE
     transaction.on_commit(partial(publish.ring, "outbox", str(session.pk)))
 
 

@@ -14,6 +14,7 @@ from omnigent.protocol.frames import Hello
 from omnigent.protocol.host_frames import HostHello
 from sessions_app.events import publish
 from sessions_app.models import Host, Lease, Runner, Session, TunnelKind
+from sessions_app.statements import Slot, Statement, compiled, kept
 
 
 def lease_term() -> timedelta:
@@ -68,6 +69,19 @@ def online(kind: str, names: Iterable[str]) -> set[str]:
         return set()
     live = Lease.objects.filter(kind=kind, name__in=wanted, closed_at__isnull=True, expires_at__gt=Now())
     return set(live.values_list("name", flat=True))
+
+
+def is_online(kind: str, name: str) -> bool:
+    """Whether this runner or host has an open tunnel somewhere."""
+    return bool(name) and _online_statement().row(kind=kind, name=name) is not None
+
+
+@kept
+def _online_statement() -> Statement:
+    live = Lease.objects.filter(
+        kind=Slot("kind"), name=Slot("name"), closed_at__isnull=True, expires_at__gt=Now()
+    )
+    return compiled(live.values_list("generation"))
 
 
 def register_host(*, host_id: str, owner: str, hello: HostHello) -> None:

@@ -13,22 +13,14 @@ from typing import Any
 
 import orjson
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Subquery
 from django.utils import timezone
 
 from omnigent.ids import ITEM, mint
 from omnigent.protocol import events, items
 from sessions_app.events import log, publish
-from sessions_app.models import (
-    Elicitation,
-    ElicitationStatus,
-    Item,
-    Outbox,
-    OutboxKind,
-    Session,
-    Turn,
-    TurnStatus,
-)
+from sessions_app.models import Item, Session, Turn, TurnStatus
+from sessions_app.services import rows
+from sessions_app.statements import insert
 
 MUTABLE = (
     "title",
@@ -57,6 +49,20 @@ MUTABLE = (
     "ingest_stream",
     "ingest_number",
     "updated_at",
+)
+
+ITEM_COLUMNS = (
+    "session_id",
+    "position",
+    "public_id",
+    "type",
+    "status",
+    "response_id",
+    "data",
+    "null_fields",
+    "created_at",
+    "created_by",
+    "stable_id",
 )
 
 
@@ -156,16 +162,7 @@ class Tick:
 
     def flush(self) -> None:
         """Write everything; called once, at the end of the transaction."""
-        changed = {
-            pk: session for pk, session in self.sessions.items() if _values(session) != self._before[pk]
-        }
-        if changed:
-            fields = [
-                name
-                for index, name in enumerate(MUTABLE)
-                if any(_values(session)[index] != self._before[pk][index] for pk, session in changed.items())
-            ]
-            write_sessions(list(changed.values()), fields)
+        self._write_sessions()
         if self._saved:
             Turn.objects.bulk_update(
                 self._saved.values(), ["response_id", "status", "error_code", "ended_at"]
@@ -173,59 +170,43 @@ class Tick:
         if self._opened:
             Turn.objects.bulk_create(self._opened)
         if self._items:
-            Item.objects.bulk_create(self._items)
+            insert(Item, ITEM_COLUMNS, [_item_values(item) for item in self._items])
         if self._entries:
             log.insert(self._entries, self.now)
             transaction.on_commit(partial(publish.announce, self._entries))
 
+    def _write_sessions(self) -> None:
+        changed: list[Session] = []
+        places: set[int] = set()
+        for pk, session in self.sessions.items():
+            pairs = zip(self._before[pk], _values(session), strict=True)
+            moved = [place for place, (before, after) in enumerate(pairs) if before != after]
+            if moved:
+                changed.append(session)
+                places.update(moved)
+        if changed:
+            rows.write(changed, [MUTABLE[place] for place in sorted(places)])
+
+
+def _item_values(item: Item) -> tuple[Any, ...]:
+    stamp = connection.ops.adapt_datetimefield_value(item.created_at)
+    return (
+        item.session_id,
+        item.position,
+        item.public_id,
+        item.type,
+        item.status,
+        item.response_id,
+        item.data,
+        item.null_fields,
+        stamp,
+        item.created_by,
+        item.stable_id,
+    )
+
 
 def _values(session: Session) -> tuple[Any, ...]:
     return tuple([getattr(session, name) for name in MUTABLE])
-
-
-def write_sessions(sessions: Sequence[Session], fields: Sequence[str]) -> None:
-    """Write the named fields of all rows in one statement."""
-    columns: list[Any] = [Session._meta.get_field(name) for name in ("id", *fields)]
-    typed = connection.vendor == "postgresql"
-    first = ", ".join(f"%s::{_plain_type(column)}" if typed else "%s" for column in columns)
-    rest = ", ".join(["%s"] * len(columns))
-    rows = ", ".join([f"({first})", *[f"({rest})"] * (len(sessions) - 1)])
-    names = ", ".join(column.column for column in columns)
-    sets = ", ".join(f"{column.column} = v.{column.column}" for column in columns[1:])
-    table = Session._meta.db_table
-    params = [
-        column.get_db_prep_save(getattr(session, column.attname), connection)
-        for session in sessions
-        for column in columns
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH v({names}) AS (VALUES {rows}) UPDATE {table} SET {sets} FROM v WHERE {table}.id = v.id",
-            params,
-        )
-
-
-def _plain_type(column: Any) -> str:
-    """PostgreSQL's name of the column's type, without a length: a cast to one would cut the value."""
-    return str(column.db_type(connection)).partition("(")[0].replace("varchar", "text")
-
-
-def lock(session_ids: Iterable[int]) -> list[Session]:
-    """The rows, locked in id order until the transaction ends; missing ones are left out."""
-    running = Turn.objects.filter(session=OuterRef("pk"), status=TurnStatus.RUNNING)
-    waiting = Outbox.objects.filter(session=OuterRef("pk"), kind=OutboxKind.MESSAGE)
-    asked = Elicitation.objects.filter(session=OuterRef("pk"), status=ElicitationStatus.PENDING)
-    rows = (
-        Session.objects.select_for_update(of=("self",))
-        .select_related("agent")
-        .annotate(
-            running_turn_id=Subquery(running.values("pk")[:1]),
-            running_response_id=Subquery(running.values("response_id")[:1]),
-            has_input=Exists(waiting),
-            has_questions=Exists(asked),
-        )
-    )
-    return list(rows.filter(pk__in=set(session_ids)).order_by("pk"))
 
 
 def _running_turn(session: Session) -> Turn | None:
@@ -242,7 +223,7 @@ def _running_turn(session: Session) -> Turn | None:
 @contextmanager
 def tick_of(session_ids: Iterable[int]) -> Iterator[Tick]:
     """Open a transaction on these sessions and write what the block gathers."""
-    with transaction.atomic():
-        tick = Tick(lock(session_ids), timezone.now())
+    with transaction.atomic(savepoint=False):
+        tick = Tick(rows.lock(session_ids), timezone.now())
         yield tick
         tick.flush()

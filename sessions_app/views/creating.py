@@ -1,7 +1,7 @@
 """The new-session page: a form, and a consumer that takes it, because a host has to be asked meanwhile."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import parse_qsl
 
@@ -26,11 +26,12 @@ from sessions_app.bodies import CreateSession
 from sessions_app.flows.create import create_session
 from sessions_app.services import inputs, receipts
 from sessions_app.views.answering import page, principal_of
-from sessions_app.views.sessions import hosts_of
+from sessions_app.views.sessions import HostRow, hosts_of
 
 logger = logging.getLogger(__name__)
 
 AUTO = "auto"
+NEEDS_KEY = "needs-auth"
 MAX_FIELDS = 50
 FIELD_NAMES = {"agent_id": "Agent", "title": "Title", "workspace": "Workspace"}
 HTML_HEADERS = (
@@ -144,17 +145,16 @@ def _words(error: OmnigentError) -> str:
 
 
 def _context(principal: Principal, form: Form, error: str = "") -> Mapping[str, object]:
-    agents = _agents()
+    hosts = hosts_of(principal)
+    agents = sorted(
+        _agents([host for host in hosts if host.is_online]), key=lambda agent: bool(agent["obstacle"])
+    )
     chosen = form.agent_id or (agents[0]["id"] if agents else "")
-    hosts = [
-        {"id": host_id, "name": name, "is_online": is_online}
-        for host_id, name, is_online in hosts_of(principal)
-    ]
     return {
         "nav": "new",
         "agents": agents,
         "hosts": hosts,
-        "online_hosts": sum(bool(host["is_online"]) for host in hosts),
+        "online_hosts": sum(host.is_online for host in hosts),
         "form": {**asdict(form), "agent_id": chosen},
         "error": error,
         # A form that came back is another attempt: its old key stands for what was refused.
@@ -162,10 +162,23 @@ def _context(principal: Principal, form: Form, error: str = "") -> Mapping[str, 
     }
 
 
-def _agents() -> Sequence[dict[str, str]]:
+def _agents(online: Sequence[HostRow]) -> Iterator[dict[str, str]]:
     rows = Agent.objects.filter(is_builtin=True).order_by("created_at", "id")
     columns = ("public_id", "name", "description", "harness", "model")
-    return [
-        {"id": agent_id, "name": name, "description": description, "harness": harness or "", "model": model}
-        for agent_id, name, description, harness, model in rows.values_list(*columns)
-    ]
+    for agent_id, name, description, harness, model in rows.values_list(*columns):
+        yield {
+            "id": agent_id,
+            "name": name,
+            "description": description,
+            "harness": harness or "",
+            "model": model,
+            "obstacle": _obstacle(harness or "", online),
+        }
+
+
+def _obstacle(harness: str, online: Sequence[HostRow]) -> str:
+    """Why no host could run the harness now; empty when one can, or when nobody is there to tell."""
+    told = [host.harnesses.get(harness) for host in online]
+    if not told or True in told:
+        return ""
+    return "Needs a key on the host" if NEEDS_KEY in told else "No online host can run it"

@@ -1,5 +1,7 @@
 """The pages that show sessions: the list, one session, and the fragments that keep it current."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -25,6 +27,16 @@ UNSENT = "The first message could not be sent yet. It is kept below; send it aga
 NEWEST_FIRST = listing.Filters(sort_by="updated_at")
 
 Shown = dict[str, Any]  # an answer of the API, read back
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostRow:
+    """A host as the pages name it; `harnesses` maps each to True, or to a word or False for why not."""
+
+    id: str
+    name: str
+    is_online: bool
+    harnesses: Mapping[str, object]
 
 
 @require_safe
@@ -180,19 +192,20 @@ def pending(
     return questions.find(session["pending_elicitations"], public_id, elicitation_id), public_id
 
 
-def hosts_of(principal: Principal) -> list[tuple[str, str, bool]]:
-    """The caller's hosts as (id, name, is online), the reachable ones first."""
-    rows = list(
-        Host.objects.filter(owner=principal.user_id).order_by("name").values_list("public_id", "name")
-    )
-    online = presence.online(TunnelKind.HOST, [host_id for host_id, _ in rows])
-    return sorted(
-        ((host_id, name, host_id in online) for host_id, name in rows), key=lambda host: not host[2]
-    )
+def hosts_of(principal: Principal) -> list[HostRow]:
+    """The caller's hosts, the reachable ones first."""
+    rows = Host.objects.filter(owner=principal.user_id).order_by("name")
+    found = list(rows.values_list("public_id", "name", "configured_harnesses"))
+    online = presence.online(TunnelKind.HOST, [host_id for host_id, _, _ in found])
+    hosts = [
+        HostRow(id=host_id, name=name, is_online=host_id in online, harnesses=harnesses or {})
+        for host_id, name, harnesses in found
+    ]
+    return sorted(hosts, key=lambda host: not host.is_online)
 
 
 def _hosts_online(principal: Principal) -> int:
-    return sum(is_online for _, _, is_online in hosts_of(principal))
+    return sum(host.is_online for host in hosts_of(principal))
 
 
 def _viewer(principal: Principal) -> listing.Viewer:

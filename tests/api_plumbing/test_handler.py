@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.handlers.asgi import ASGIHandler
 from django.core.signals import request_finished, request_started
 
 from omnigent.accounts.gate import Gate
@@ -188,6 +189,33 @@ async def test_bad_json_reaches_the_client_as_a_422_list(app: Application) -> No
 
     assert reply.status == 422
     assert reply.json["detail"][0]["type"] == "json_invalid"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/hello"),
+        ("PUT", "/v1/echo?a=1"),
+        ("GET", "/download"),
+        ("GET", "/ticking"),
+        ("GET", "/c/conv_1"),
+        ("GET", "/v1/refusing"),
+        ("GET", "/v1/failing"),
+        ("GET", "/v1/unknown"),
+        ("POST", "/v1/notes"),
+        ("GET", "/v1/me"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume synchronous iterators")
+async def test_answers_are_those_of_djangos_own_handler(app: Application, method: str, path: str) -> None:
+    ours = await call(app, method, path, b"{}")
+    stock = await call(Gate(ASGIHandler()), method, path, b"{}")
+
+    assert (ours.status, ours.body) == (stock.status, stock.body)
+    assert {**ours.headers, "content-length": ""} == {
+        **{name.lower(): value for name, value in stock.headers.items()},
+        "content-length": "",
+    }
 
 
 async def test_a_file_is_streamed_whole(app: Application) -> None:

@@ -139,6 +139,13 @@ async def test_health_needs_no_identity_but_an_allowed_host() -> None:
     assert (await call(Gate(behind), "GET", "/health", headers={"host": "evil.example"})).status == 400
 
 
+async def test_nul_characters_get_no_further_than_the_gate() -> None:
+    assert (await call(Gate(behind), "GET", "/v1/sessions/a\0b")).status == 404
+    refused = await call(Gate(behind), "GET", "/v1/sessions?search_query=a%00b")
+    assert refused.status == 422
+    assert refused.json["detail"][0]["loc"] == ["query", "search_query"]
+
+
 @pytest.mark.parametrize(
     "headers", [{"host": "evil.example"}, {"origin": "https://evil.example"}, {"x-real-ip": "127.0.0.1"}]
 )

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.e2e.stack import Flavour, Stack, running_stack
 from tests.services.processes import private_directory
@@ -19,7 +19,9 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-SECONDS = 120
+SECONDS = 180
+# A first message starts a runner, which takes its time on a busy machine.
+WAIT_MS = 30_000
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +37,7 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
+        expect.set_options(timeout=WAIT_MS)
         program = shutil.which("chromium")
         assert program is not None, "needs chromium; install with: make deps-system"
         browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
@@ -45,7 +48,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def context(chromium: Browser, stack: Stack) -> Iterator[BrowserContext]:
     context = chromium.new_context(base_url=stack.url, viewport={"width": 1200, "height": 860})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(WAIT_MS)
     yield context
     context.close()
 
@@ -56,7 +59,10 @@ def page(context: BrowserContext) -> Iterator[Page]:
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text) if "Content Security" in message.text else None)
+    page.on(
+        "console",
+        lambda message: problems.append(message.text) if "Content Security" in message.text else None,
+    )
     yield page
     assert problems == []
 

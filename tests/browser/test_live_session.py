@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.reading import assert_reload_shows_the_same, say, transcript, wait_status, wait_still
+from tests.e2e.api import texts
 from tests.e2e.stack import Stack
 
 
@@ -145,3 +146,68 @@ def test_the_title_follows_the_first_message(page: Page, session: str) -> None:
     wait_status(page, "idle")
     assert page.title() == "What can you do? · Omnigent"
     assert "What can you do?" in transcript(page)
+
+
+def test_an_answer_lost_on_the_way_does_not_send_twice(page: Page, session: str, stack: Stack) -> None:
+    lost: list[int] = []
+
+    def lose_the_first(route: Route) -> None:
+        if lost:
+            route.continue_()
+            return
+        lost.append(route.fetch().status)
+        route.abort()
+
+    page.route("**/events", lose_the_first)
+
+    say(page, "Say it once")
+
+    expect(page.locator("#text")).to_have_value("")
+    wait_status(page, "idle")
+    assert lost == [202]
+    assert texts(stack.api.items(session), "user") == ["Say it once"]
+    assert_reload_shows_the_same(page)
+
+
+def test_a_refused_message_stays_in_the_box(page: Page, stack: Stack) -> None:
+    nobody = stack.api.create(host_id=None)["id"]
+    page.goto(f"/c/{nobody}")
+
+    say(page, "Is anyone there?")
+
+    expect(page.get_by_role("alert")).to_have_text("No runner bound for session")
+    expect(page.locator("#text")).to_have_value("Is anyone there?")
+    assert stack.api.items(nobody) == []
+
+
+def test_a_stream_that_cannot_be_resumed_reloads_the_page(page: Page, session: str) -> None:
+    reset: list[bool] = []
+
+    def reset_once(route: Route) -> None:
+        if reset:
+            route.continue_()
+            return
+        reset.append(True)
+        body = 'event: stream.reset\ndata: {"type":"stream.reset"}\n\n'
+        route.fulfill(content_type="text/event-stream", body=body)
+
+    page.route(re.compile(r"/stream\?after="), reset_once)
+    with page.expect_event("load"):
+        page.reload()
+
+    with page.expect_event("load"):
+        pass
+    say(page, "Still here?")
+    wait_status(page, "idle")
+    expect(page.locator(".entry--agent")).to_have_count(1)
+
+
+def test_long_output_unfolds_in_place(page: Page, session: str) -> None:
+    say(page, "Run the shell command: seq 1 200")
+    wait_status(page, "idle")
+    output = page.locator(".output__text")
+    expect(output).not_to_contain_text("199")
+
+    page.get_by_role("link", name="Show all").click()
+
+    expect(output).to_contain_text("199\n200")

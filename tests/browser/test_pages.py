@@ -29,10 +29,10 @@ def test_everything_works_without_scripts(chromium: Browser, stack: Stack) -> No
 
     page.get_by_label("Message", exact=True).fill("Run the shell command: echo plain")
     page.get_by_role("button", name="Send").click()
-    stack.api.wait_status(session, "idle", seconds=20)
+    stack.stream(session, after=0).wait_settled()
     page.reload()
 
-    expect(page.locator(".entry--user")).to_have_text("Run the shell command: echo plain", use_inner_text=True)
+    expect(page.locator(".entry--user .verbatim")).to_have_text("Run the shell command: echo plain")
     expect(page.locator(".output__text")).to_contain_text("plain")
     context.close()
 
@@ -43,7 +43,7 @@ def test_the_list_keeps_itself_current(page: Page, stack: Stack) -> None:
 
     stack.api.create(title="one that came later")
 
-    expect(page.get_by_role("link", name="one that came later")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("link", name="one that came later")).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -23,9 +23,17 @@ def a_session(agent: Agent | None = None, **fields: Any) -> Session:
     return Session.objects.create(agent=agent or an_agent(), **fields)
 
 
-def a_host(name: str = "studio", *, is_online: bool = True) -> Host:
+def a_host(
+    name: str = "studio", *, is_online: bool = True, harnesses: Mapping[str, object] | None = None
+) -> Host:
     now = timezone.now()
-    host = Host.objects.create(public_id=f"host-{name}", name=name, owner="local", created_at=now)
+    host = Host.objects.create(
+        public_id=f"host-{name}",
+        name=name,
+        owner="local",
+        created_at=now,
+        configured_harnesses=harnesses or {"scripted": True},
+    )
     if is_online:
         Lease.objects.create(
             kind=TunnelKind.HOST,

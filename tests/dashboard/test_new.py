@@ -1,5 +1,6 @@
 """The new-session page: the form, and what becomes of its submission."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlencode
@@ -63,6 +64,23 @@ def test_the_form_offers_agents_with_descriptions_and_hosts(client: Client) -> N
     assert '<option value="auto" selected>' in shown
     assert '<option value="host-studio">studio</option>' in shown
     assert '<option value="host-attic" disabled>attic (offline)</option>' in shown
+
+
+@pytest.mark.django_db
+def test_agents_that_a_host_can_run_come_first_and_the_others_say_why_not(client: Client) -> None:
+    make.an_agent("keyless", harness="anthropic")
+    make.an_agent("foreign", harness="codex")
+    make.an_agent("ready", harness="scripted")
+    make.a_host(harnesses={"scripted": True, "anthropic": "needs-auth", "codex": False})
+
+    shown = client.get("/new").content.decode()
+
+    names = re.findall(r'class="choice__name">(\w+)<', shown)
+    chosen = re.search(r" checked>.*?choice__name\">(\w+)<", shown, re.S)
+    assert names == ["ready", "keyless", "foreign"]
+    assert chosen is not None and chosen[1] == "ready"
+    assert "Needs a key on the host" in shown
+    assert "No online host can run it" in shown
 
 
 @pytest.mark.django_db

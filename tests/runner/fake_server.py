@@ -38,7 +38,10 @@ class Tunnel:
         self.pongs: list[int] = []
 
     async def send(self, frame: frames.Frame) -> None:
-        await self._send({"type": "websocket.send", "text": frames.render(frame)})
+        await self.send_text(frames.render(frame))
+
+    async def send_text(self, text: str) -> None:
+        await self._send({"type": "websocket.send", "text": text})
 
     async def close(self, code: int) -> None:
         await self._send({"type": "websocket.close", "code": code, "reason": ""})

@@ -8,7 +8,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from sessions_app.models import Session
-from tests.factories import ask, label, make_agent, make_child, make_host, make_runner, make_session, user_said
+from tests.factories import (
+    ask,
+    label,
+    make_agent,
+    make_child,
+    make_host,
+    make_runner,
+    make_session,
+    user_said,
+)
 
 CONTROL = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "ROLLBACK")
 

@@ -35,7 +35,9 @@ async def test_the_answer_is_the_snapshot(http: httpx.AsyncClient, agent: Agent)
     assert (snapshot["items"], snapshot["context_window"]) == ([], 1000)
 
 
-async def test_everything_asked_for_is_stored(http: httpx.AsyncClient, agent: Agent, process: Process) -> None:
+async def test_everything_asked_for_is_stored(
+    http: httpx.AsyncClient, agent: Agent, process: Process
+) -> None:
     asked = {
         "agent_id": agent.public_id.removeprefix("ag_"),
         "labels": {"env": "prod", "omnigent.pinned": "1"},
@@ -186,7 +188,12 @@ async def test_efforts_are_listed_in_the_refusal(http: httpx.AsyncClient, agent:
 
 @pytest.mark.parametrize(
     ("body", "kind"),
-    [(b"", "missing"), (b"[]", "model_attributes_type"), (b"5", "model_attributes_type"), (b"{", "json_invalid")],
+    [
+        (b"", "missing"),
+        (b"[]", "model_attributes_type"),
+        (b"5", "model_attributes_type"),
+        (b"{", "json_invalid"),
+    ],
 )
 async def test_a_body_must_be_an_object(http: httpx.AsyncClient, body: bytes, kind: str) -> None:
     answer = await http.post(URL, content=body, headers={"content-type": "application/json"})
@@ -205,7 +212,9 @@ async def test_other_content_types_are_refused(http: httpx.AsyncClient, content_
 async def test_json_types_with_a_suffix_are_welcome(http: httpx.AsyncClient, agent: Agent) -> None:
     content = b'{"agent_id":"' + agent.public_id.encode() + b'"}'
 
-    answer = await http.post(URL, content=content, headers={"content-type": "application/vnd.x+json; charset=utf-8"})
+    answer = await http.post(
+        URL, content=content, headers={"content-type": "application/vnd.x+json; charset=utf-8"}
+    )
 
     assert answer.status_code == 201
 

@@ -19,8 +19,23 @@ from tests.factories import (
 
 KEYS = {
     *("id", "agent_id", "agent_name", "status", "created_at", "updated_at", "title", "labels", "kind"),
-    *("parent_session_id", "root_conversation_id", "sub_agent_name", "archived", "runner_id", "runner_online"),
-    *("host_id", "host_online", "host_resumable", "reasoning_effort", "model_override", "harness", "llm_model"),
+    *(
+        "parent_session_id",
+        "root_conversation_id",
+        "sub_agent_name",
+        "archived",
+        "runner_id",
+        "runner_online",
+    ),
+    *(
+        "host_id",
+        "host_online",
+        "host_resumable",
+        "reasoning_effort",
+        "model_override",
+        "harness",
+        "llm_model",
+    ),
     *("workspace", "git_branch", "external_session_id", "project_id", "permission_level"),
     *("active_response_id", "last_task_error", "pending_elicitations", "pending_inputs", "context_window"),
     *("last_total_tokens", "total_cost_usd", "usage_by_model", "usage_included", "todos", "items"),
@@ -86,7 +101,11 @@ def test_stored_settings_show(reader: Client) -> None:
     assert snapshot["terminal_launch_args"] == ["-v"]
     assert snapshot["last_task_error"] == {"code": "c", "message": "m"}
     assert snapshot["labels"] == {"env": "prod"}
-    assert (snapshot["status"], snapshot["archived"], snapshot["active_response_id"]) == ("failed", True, "resp_1")
+    assert (snapshot["status"], snapshot["archived"], snapshot["active_response_id"]) == (
+        "failed",
+        True,
+        "resp_1",
+    )
     assert (snapshot["context_window"], snapshot["last_total_tokens"]) == (1000, 10)
 
 

@@ -39,7 +39,9 @@ def test_rows_are_flat_and_carry_their_data(reader: Client) -> None:
     session = make_session()
     item_id = add_item(
         session,
-        items.FunctionCall(agent="helper", name="sys_os_shell", arguments='{"command":"ls"}', call_id="call_1"),
+        items.FunctionCall(
+            agent="helper", name="sys_os_shell", arguments='{"command":"ls"}', call_id="call_1"
+        ),
         response_id="resp_a",
     )
 
@@ -127,7 +129,9 @@ def test_cursors_are_checked(reader: Client) -> None:
     assert_error(reader.get(url(session), {"after": "no id!"}), 404, "not_found", "Not found.")
 
 
-@pytest.mark.parametrize(("name", "value"), [("limit", "0"), ("limit", "1001"), ("limit", "x"), ("order", "no")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("limit", "0"), ("limit", "1001"), ("limit", "x"), ("order", "no")]
+)
 def test_bad_parameters_are_named(reader: Client, name: str, value: str) -> None:
     assert_invalid(reader.get(url(make_session()), {name: value}), "query", name)
 

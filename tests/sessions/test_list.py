@@ -51,9 +51,7 @@ def test_rows_leave_out_what_is_null(reader: Client) -> None:
 
 def test_newest_comes_first_and_asc_turns_it_round(reader: Client) -> None:
     agent, now = make_agent(), timezone.now()
-    ids = [
-        make_session(agent, created_at=now + timedelta(seconds=second)).public_id for second in range(3)
-    ]
+    ids = [make_session(agent, created_at=now + timedelta(seconds=second)).public_id for second in range(3)]
 
     assert listed(reader) == ids[::-1]
     assert listed(reader, order="asc") == ids

@@ -1,22 +1,28 @@
-"""The harnesses by name: what each needs, its default model, and how to make it."""
+"""The harnesses by name: where each is found, what it needs, and its default model.
 
-from collections.abc import Callable, Mapping
+An adapter's module is loaded when a session first uses it: the vendors' libraries take seconds to import,
+and a runner has to be connected in a fraction of one.
+"""
+
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from types import MappingProxyType
-from typing import Final
+from typing import Final, cast
 
-from omnigent.runner.harnesses.anthropic import Anthropic
 from omnigent.runner.harnesses.base import Model, ModelError, ModelSettings
-from omnigent.runner.harnesses.openai_chat import OpenAIChat
-from omnigent.runner.harnesses.openai_responses import OpenAIResponses
-from omnigent.runner.harnesses.scripted import MODEL_NAME, Scripted
+from omnigent.runner.harnesses.scripted import MODEL_NAME
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HarnessRow:
-    """One harness. `key_name` and `base_url_name` are environment variables, empty when none is needed."""
+    """One harness. `adapter` is `module:class`, made from ModelSettings.
 
-    make: Callable[[ModelSettings], Model]
+    `key_name` and `base_url_name` are environment variables, empty when none is needed.
+    """
+
+    adapter: str
     default_model: str
     key_name: str = ""
     base_url_name: str = ""
@@ -24,24 +30,30 @@ class HarnessRow:
     def is_ready(self, environment: Mapping[str, str]) -> bool:
         return not self.key_name or bool(environment.get(self.key_name))
 
+    def make(self, settings: ModelSettings) -> Model:
+        module, _, name = self.adapter.partition(":")
+        return cast("Model", getattr(import_module(module), name)(settings))
+
 
 HARNESSES: Final[Mapping[str, HarnessRow]] = MappingProxyType(
     {
-        "scripted": HarnessRow(make=Scripted, default_model=MODEL_NAME),
+        "scripted": HarnessRow(
+            adapter="omnigent.runner.harnesses.scripted:Scripted", default_model=MODEL_NAME
+        ),
         "openai-responses": HarnessRow(
-            make=OpenAIResponses,
+            adapter="omnigent.runner.harnesses.openai_responses:OpenAIResponses",
             default_model="gpt-5.1",
             key_name="OPENAI_API_KEY",
             base_url_name="OPENAI_BASE_URL",
         ),
         "openai-chat": HarnessRow(
-            make=OpenAIChat,
+            adapter="omnigent.runner.harnesses.openai_chat:OpenAIChat",
             default_model="gpt-5.1",
             key_name="OPENAI_API_KEY",
             base_url_name="OPENAI_BASE_URL",
         ),
         "anthropic": HarnessRow(
-            make=Anthropic,
+            adapter="omnigent.runner.harnesses.anthropic:Anthropic",
             default_model="claude-sonnet-4-5",
             key_name="ANTHROPIC_API_KEY",
             base_url_name="ANTHROPIC_BASE_URL",
@@ -59,15 +71,17 @@ class Models:
         self._environment = environment
         self._harnesses = harnesses
         self._made: dict[str, Model] = {}
+        self._making = asyncio.Lock()
 
-    def get(self, harness: str) -> Model:
+    async def get(self, harness: str) -> Model:
         """The adapter of a harness; raises ModelError when there is none or its key is missing."""
         row = self._row(harness)
         if not row.is_ready(self._environment):
             raise ModelError("harness_not_configured", f"{harness}: set {row.key_name} where the host runs.")
-        if harness not in self._made:
-            self._made[harness] = row.make(self._settings(row))
-        return self._made[harness]
+        async with self._making:
+            if harness not in self._made:
+                self._made[harness] = await asyncio.to_thread(row.make, self._settings(row))
+            return self._made[harness]
 
     def default_model(self, harness: str) -> str:
         """The model of an agent that names none."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from asyncio.subprocess import DEVNULL, STDOUT, Process
+from asyncio.subprocess import STDOUT, Process
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,9 @@ from omnigent.runner.tools.reaper import Reaper, kill_group
 
 DEFAULT_TIMEOUT: Final = 120.0
 MAX_TIMEOUT: Final = 7200.0
+# The command waits for a line, which comes once its group is registered: if the runner dies before that,
+# there is none and the command never starts.
+_GATE: Final = 'read -r _ || exit 126; exec "$0" -c "$1" </dev/null'
 _TERM_GRACE: Final = 0.5
 _PIPE_GRACE: Final = 0.2
 _SHELL: Final = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
@@ -59,7 +62,6 @@ class Shell:
             raise ToolError(f"the command cannot be started: {exc}") from exc
         finally:
             os.close(writer)
-        context.reaper.register(process.pid)
         timed_out = False
         try:
             async with asyncio.timeout(timeout):
@@ -100,17 +102,29 @@ class _Output(asyncio.Protocol):
 
 
 async def _start(command: str, context: ToolContext, output: int) -> Process:
-    return await asyncio.create_subprocess_exec(
-        _SHELL,
-        "-c",
-        command,
-        stdin=DEVNULL,
-        stdout=output,
-        stderr=STDOUT,
-        cwd=context.workspace.root,
-        env=dict(context.environment),
-        start_new_session=True,
-    )
+    """The process, with its group registered before the command begins."""
+    waits, go = os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            _SHELL,
+            "-c",
+            _GATE,
+            _SHELL,
+            command,
+            stdin=waits,
+            stdout=output,
+            stderr=STDOUT,
+            cwd=context.workspace.root,
+            env=dict(context.environment),
+            start_new_session=True,
+        )
+        context.reaper.register(process.pid)
+        with contextlib.suppress(BrokenPipeError):
+            os.write(go, b"\n")
+        return process
+    finally:
+        os.close(waits)
+        os.close(go)
 
 
 async def _finish(process: Process, output: _Output, reaper: Reaper) -> None:
