@@ -98,6 +98,7 @@ class Process:
         self.announcer.on("outbox", self.deliveries.ring)
         self.announcer.on("tunnel", self._tunnel_changed)
         self.announcer.on("access", self._access_changed)
+        self.announcer.on("deleted", self._sessions_deleted)
         self.writer.start()
         await self.announcer.start()
         times = self._durations
@@ -126,7 +127,8 @@ class Process:
         loop.call_soon_threadsafe(function, *args)
 
     async def drain(self) -> None:
-        """Close the tunnels so that runners and hosts redial elsewhere; turns go on in the runners."""
+        """Close tunnels and streams, so that everybody goes elsewhere; turns go on in the runners."""
+        self.broker.close_all()
         await asyncio.gather(
             *(tunnel.close(GOING_AWAY, "server restart") for tunnel in self.tunnels), return_exceptions=True
         )
@@ -187,6 +189,11 @@ class Process:
         self.changes.ring()
         if len(keys) == 2 and self.tunnels.get(*keys) is not None:
             self.spawn(self._renew())
+
+    def _sessions_deleted(self, keys: tuple[str, ...]) -> None:
+        for key in keys:
+            self.broker.doubt(int(key))
+            self.spawn(self.relays.drop(int(key)))
 
     def _access_changed(self, keys: tuple[str, ...]) -> None:
         for key in keys or map(str, self.broker):

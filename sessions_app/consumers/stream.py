@@ -54,7 +54,7 @@ class StreamConsumer(HttpConsumer):
         subscription = opening.subscription
         await self.write(opening.preamble)
         checked_at = time.monotonic()
-        while True:
+        while not subscription.is_closed:
             if subscription.behind:
                 await self._catch_up(process, subscription)
             elif frames := subscription.take():
@@ -69,6 +69,7 @@ class StreamConsumer(HttpConsumer):
                     await self.finish()
                     return
                 checked_at = time.monotonic()
+        await self.finish()
 
     async def _catch_up(self, process: Process, subscription: Subscription) -> None:
         subscription.rejoin()

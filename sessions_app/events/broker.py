@@ -20,6 +20,7 @@ class Subscription:
         self.cursor = cursor
         self.behind = True
         self.is_doubted = False
+        self.is_closed = False
         self._capacity = capacity
         self._frames: deque[Frame] = deque()
         self._wake = asyncio.Event()
@@ -42,6 +43,11 @@ class Subscription:
     def doubt(self) -> None:
         """Access may have changed, or the session may be gone: look before sending anything more."""
         self.is_doubted = True
+        self._wake.set()
+
+    def close(self) -> None:
+        """The server is about to stop: the reader ends, and resumes elsewhere."""
+        self.is_closed = True
         self._wake.set()
 
     def take(self) -> list[bytes]:
@@ -116,6 +122,12 @@ class Broker:
         """Have the session's readers check their access now."""
         for subscription in self._readers.get(session_id, ()):
             subscription.doubt()
+
+    def close_all(self) -> None:
+        """End every reader's connection, for a stop of this process."""
+        for readers in list(self._readers.values()):
+            for subscription in readers:
+                subscription.close()
 
     def ring_all(self) -> None:
         """Tell every reader to look at the log, after bells may have been lost."""

@@ -48,11 +48,7 @@ def open_stream(*, principal: Principal, session_id: str, cursor: str | None, br
     heartbeat = _synthetic(events.SessionHeartbeat())
     if after is None:
         subscription = broker.subscribe(session.pk, session.seq)
-        preamble = (
-            heartbeat
-            + _prefix(session)
-            + _synthetic(events.SessionPresence(conversation_id=session.public_id))
-        )
+        preamble = heartbeat + _prefix(session)
     elif after < session.log_floor or after > session.seq:
         subscription = broker.subscribe(session.pk, session.seq)
         reason = "the cursor is older than the log" if 0 <= after <= session.seq else "the cursor is unknown"

@@ -41,7 +41,7 @@ class Program:
                 "TEST_DATA_DIR": str(data_dir),
                 "TEST_DATABASE_URL": "",
                 "OMNIGENT_STALL_SECONDS": str(STALL_SECONDS),
-                "OMNIGENT_BODY_SECONDS": "4",
+                "OMNIGENT_BODY_SECONDS": "2",
                 **env,
             },
         )
@@ -166,7 +166,7 @@ async def settled_count(http: httpx.AsyncClient) -> int:
 async def test_a_client_that_accepts_no_byte_is_dropped_and_a_slow_one_is_not(server: Program) -> None:
     async with client(server) as http:
         ended = (await http.get("/counters")).json()["ended"]
-        slow_reader, slow_writer = await open_raw(server, read_limit=4096)
+        slow_reader, slow_writer = await open_raw(server)
         slow_writer.write(request_head(server, "GET", "/firehose"))
         writer = await stalled(server, "/firehose")
 

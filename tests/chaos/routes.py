@@ -19,7 +19,8 @@ LOG = r'INSERT INTO "sessions_app_logentry"'
 RECEIPT = r'INSERT INTO "sessions_app_receipt"'
 REMOVAL = r'DELETE FROM "sessions_app_session"'
 OUTBOX_ENTRY = r'INSERT INTO "sessions_app_outbox"'
-OUTBOX_END = r'(DELETE FROM|UPDATE) "sessions_app_outbox"'
+OUTBOX_CLAIM = r'UPDATE "sessions_app_outbox"'
+OUTBOX_END = r'DELETE FROM "sessions_app_outbox"'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,6 +153,7 @@ ROUTES = (
             "after commit": after_commit(OUTBOX_ENTRY),
             "before acknowledgement": before_acknowledgement(EVENTS),
             "after publish": after_publish("session.input.consumed"),
+            "after the outbox row is claimed": after_commit(OUTBOX_CLAIM),
             "before the runner is told": Point(moment=Moment.BEFORE_SOCKET_TEXT, match="persisted_item_id"),
             "after the runner is told": Point(moment=Moment.AFTER_SOCKET_TEXT, match="persisted_item_id"),
             "before outbox delete": Point(moment=Moment.BEFORE_STATEMENT, match=OUTBOX_END),
