@@ -92,15 +92,25 @@ def seed(places: Iterable[Path] | None = None) -> list[Agent]:
     return registered
 
 
-def register_for_session(*, data: bytes, created_by: str) -> Agent:
-    """Register the agent of an uploaded bundle, for one session. Raises InvalidAgentError."""
-    files = bundle.unpack(data)
+def uploaded(*, data: bytes, created_by: str) -> Agent:
+    """The agent of an uploaded bundle, for one session. The bundle is stored; the row is left to the caller,
+    to be saved together with that session. Raises InvalidAgentError.
+    """
+    files = _unwrapped(bundle.unpack(data))
     spec = bundle.spec_of(files)
     digest = bundle.digest(files)
     save_bundle(digest, bundle.pack(files))
-    return Agent.objects.create(
+    return Agent(
         **_columns(spec), name=spec.name, digest=digest, created_by=created_by, created_at=timezone.now()
     )
+
+
+def _unwrapped(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """Without the one directory around everything that some archivers add."""
+    tops = {path.partition("/")[0] for path in files}
+    if len(tops) != 1 or not all("/" in path for path in files):
+        return files
+    return {path.partition("/")[2]: content for path, content in files.items()}
 
 
 def _columns(spec: AgentSpec) -> dict[str, Any]:

@@ -11,7 +11,7 @@ django.setup()
 from django.apps import apps  # Django must be set up before anything that imports models
 
 from omnigent.accounts.gate import Gate
-from omnigent.api.asgi import Application, Receive, Scope, Send, refuse
+from omnigent.api.asgi import Receive, Scope, Send, refuse
 from omnigent.api.errors import not_found
 from omnigent.api.handler import PooledHandler
 from omnigent.api.views import health
@@ -22,7 +22,7 @@ class Router:
     """Sends each connection to whoever answers it; Django's handler is built with the process's threads."""
 
     def __init__(self) -> None:
-        self._django: Application | None = None
+        self._django: PooledHandler | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -40,8 +40,9 @@ class Router:
 
     async def ordinary(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer through Django's middleware, views and templates."""
-        if self._django is None:
-            self._django = PooledHandler(apps.get_app_config("sessions_app").process.pool)  # type: ignore[attr-defined]
+        pool = apps.get_app_config("sessions_app").process.pool  # type: ignore[attr-defined]
+        if self._django is None or self._django.pool is not pool:
+            self._django = PooledHandler(pool)
         await self._django(scope, receive, send)
 
 

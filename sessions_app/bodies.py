@@ -1,6 +1,6 @@
 """What the session endpoints take: request bodies and query strings as strict models."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -32,12 +32,9 @@ class InitialItem(BaseModel):
     data: dict[str, Any] = Field(default_factory=dict)
 
 
-class CreateSession(BaseModel):
-    """POST /v1/sessions; unknown keys are ignored."""
+class NewSessionFields(BaseModel):
+    """What a new session may be given, however its agent comes."""
 
-    model_config = ConfigDict(extra="ignore")
-
-    agent_id: str
     title: Title | None = None
     labels: dict[Label, str] | None = None
     reasoning_effort: str | None = None
@@ -53,10 +50,24 @@ class CreateSession(BaseModel):
     project_id: str | None = None
 
     @model_validator(mode="after")
-    def _git_needs_a_host(self) -> "CreateSession":
+    def _git_needs_a_host(self) -> Self:
         if self.git is not None and not self.host_id:
             raise ValueError("git requires host_id")
         return self
+
+
+class CreateSession(NewSessionFields):
+    """POST /v1/sessions as JSON; unknown keys are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    agent_id: str
+
+
+class UploadMetadata(NewSessionFields):
+    """The `metadata` part of POST /v1/sessions as multipart; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class UpdateSession(BaseModel):

@@ -7,10 +7,11 @@ from django.db.models import Exists, OuterRef, Subquery
 
 from omnigent.api.pagination import Page, cut, envelope, stale_cursor
 from omnigent.protocol import items
+from sessions_app.expressions import Epoch, JsonText
+from sessions_app.labels import labels_as_json
 from sessions_app.listing import waiting_counts
 from sessions_app.models import Item, Session, Status, Turn
-from sessions_app.snapshot import labels_as_json
-from sessions_app.statements import Epoch, JsonText, Past, Row, Slot, Statement, compiled, kept
+from sessions_app.statements import Past, Row, Slot, Statement, compiled, kept
 
 PREVIEW = 150
 UI_PREFIX = "ui"

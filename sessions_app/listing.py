@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import orjson
-from django.db.models import BooleanField, IntegerField, Max, OuterRef, QuerySet, Subquery, Value
+from django.db.models import BooleanField, IntegerField, Max, OuterRef, QuerySet, Subquery, TextField, Value
 
 from omnigent.api.pagination import Page, cut, envelope, stale_cursor
+from sessions_app.expressions import Epoch, SpokenText
+from sessions_app.labels import labels_as_json, shown_labels
 from sessions_app.models import Grant, Session, Status
-from sessions_app.querysets import OWNER_LEVEL, PUBLIC_USER, has_busy_child
-from sessions_app.snapshot import labels_as_json
-from sessions_app.statements import Epoch, Past, Row, Slot, Statement, compiled, kept, query
+from sessions_app.querysets import OWNER_LEVEL, PUBLIC_USER, has_busy_child, items_mentioning
+from sessions_app.statements import Past, Row, Slot, Statement, compiled, kept, query
 
 Visibility = Literal["all", "mine", "shared", "archived"]
-PIN = "omnigent.pinned"
+CONTEXT, SNIPPET = 60, 160
 
 _PLAIN = (
     "id",
@@ -32,7 +32,7 @@ _PLAIN = (
     "parent__public_id",
     "archived",
 )
-_COMPUTED = ("created", "updated", "label_pairs", "busy_child", "owner", "level")
+_COMPUTED = ("created", "updated", "label_pairs", "busy_child", "owner", "level", "hit")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +87,6 @@ def read(viewer: Viewer, filters: Filters, page: Page) -> dict[str, Any]:
         agent_id=filters.agent_id,
         agent_name=filters.agent_name,
         text=filters.search,
-        json_text=orjson.dumps(filters.search).decode()[1:-1],
         after=page.after,
         before=page.before,
         limit=page.limit + 1,
@@ -96,7 +95,7 @@ def read(viewer: Viewer, filters: Filters, page: Page) -> dict[str, Any]:
         _require_cursors(viewer, page)
     shown, has_more = cut(rows, page)
     waiting = waiting_counts([row[0] for row in shown])
-    data = [_present(row, viewer, waiting.get(row[0], 0)) for row in shown]
+    data = [_present(row, viewer, waiting.get(row[0], 0), filters.search) for row in shown]
     return envelope(data, [row[1] for row in shown], has_more=has_more)
 
 
@@ -138,7 +137,7 @@ def _statement(shape: _Shape) -> Statement:
     if shape.by_name:
         rows = rows.filter(agent__name=Slot("agent_name"))
     if shape.by_text:
-        rows = rows.mentioning(Slot("text"), Slot("json_text"))
+        rows = rows.mentioning(Slot("text"))
     if shape.has_after:
         rows = rows.filter(Past(Session, shape.sort_by, "id", "after", ascending=shape.ascending))
     if shape.has_before:
@@ -155,6 +154,7 @@ def _statement(shape: _Shape) -> Statement:
         busy_child=has_busy_child(),
         owner=Subquery(owner),
         level=level or Value(None, IntegerField()),
+        hit=first_hit(Slot("text")) if shape.by_text else Value(None, TextField()),
     )
     return compiled(rows.values_list(*_PLAIN, *_COMPUTED), limited=True)
 
@@ -171,10 +171,12 @@ def _whose(rows: Any, whose: str) -> Any:  # the manager's queryset class is not
     return rows
 
 
-def _present(row: Row, viewer: Viewer, waiting: int) -> dict[str, Any]:
+def _present(row: Row, viewer: Viewer, waiting: int, search: str) -> dict[str, Any]:
     """A row without its nulls; a session that waits for sub-agents counts as running."""
     (_, public_id, agent_id, agent_name, status, title, runner_id, host_id, workspace, branch) = row[:10]
-    (effort, external_id, parent_id, archived, created, updated, labels, busy_child, owner, level) = row[10:]
+    effort, external_id, parent_id, archived, created, updated, labels, busy_child, owner, level, hit = row[
+        10:
+    ]
     optional = {
         "title": title,
         "runner_id": runner_id,
@@ -185,6 +187,7 @@ def _present(row: Row, viewer: Viewer, waiting: int) -> dict[str, Any]:
         "external_session_id": external_id,
         "parent_session_id": parent_id,
         "owner": owner,
+        "search_snippet": snippet(hit, search) if hit else None,
     }
     shown: dict[str, Any] = {
         "id": public_id,
@@ -193,7 +196,7 @@ def _present(row: Row, viewer: Viewer, waiting: int) -> dict[str, Any]:
         "status": Status.RUNNING.value if status == Status.WAITING or busy_child else status,
         "created_at": created,
         "updated_at": updated,
-        "labels": _labels(labels, viewer.user_id),
+        "labels": shown_labels(labels, viewer.user_id),
         "archived": bool(archived),
         "pending_elicitations_count": waiting,
     }
@@ -203,16 +206,19 @@ def _present(row: Row, viewer: Viewer, waiting: int) -> dict[str, Any]:
     return shown
 
 
-def _labels(text: str | None, user_id: str) -> orjson.Fragment | dict[str, str]:
-    """The labels as the viewer sees them: of everybody's pins only their own, under its common name."""
-    if text is None:
-        return {}
-    if f"{PIN}." not in text:
-        return orjson.Fragment(text)
-    labels: dict[str, str] = orjson.loads(text)
-    own = labels.get(f"{PIN}.{user_id}")
-    shown = {key: value for key, value in labels.items() if not key.startswith(f"{PIN}.")}
-    return {**shown, PIN: own} if own is not None else shown
+def first_hit(text: Slot) -> Subquery:
+    """The words of the earliest item that holds the searched text."""
+    words = items_mentioning(text).order_by("position").annotate(words=SpokenText("data"))
+    return Subquery(words.values("words")[:1])
+
+
+def snippet(words: str, search: str) -> str:
+    """The place of the hit with some text on both sides, its whitespace collapsed."""
+    text, needle = " ".join(words.split()), " ".join(search.split())
+    at = max(text.lower().find(needle.lower()), 0)
+    start, end = max(at - CONTEXT, 0), min(at + len(needle) + CONTEXT, len(text))
+    end = min(end, start + SNIPPET)
+    return f"{'…' if start else ''}{text[start:end].strip()}{'…' if end < len(text) else ''}"
 
 
 _WAITING = """

@@ -175,7 +175,8 @@ class Process:
         for tunnel in self.tunnels:
             key = (tunnel.kind, tunnel.name, tunnel.generation)
             if key in fresh and key not in kept:
-                await tunnel.close(SUPERSEDED, "tunnel replaced")
+                tunnel.lose()
+                self.spawn(tunnel.close(SUPERSEDED, "tunnel replaced"))
 
     async def _reconcile(self) -> None:
         settled = await self.pool.run(fleet.reconcile)

@@ -4,7 +4,9 @@ from typing import Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Exists, Expression, OuterRef, Q, Value
+from django.db.models import Exists, Expression, F, OuterRef, Q, Value
+
+from sessions_app.expressions import Contains, SpokenText
 
 PUBLIC_USER = "__public__"
 BUSY = ("running", "waiting")
@@ -41,14 +43,10 @@ class SessionQuerySet(models.QuerySet):  # type: ignore[type-arg]  # the model i
         """Sessions that belong to somebody else."""
         return self.exclude(_granted(user, "pk", level=OWNER_LEVEL))
 
-    def mentioning(self, title_part: Expression, data_part: Expression) -> Self:
-        """Sessions whose title or any item contains the text, whatever its case.
-
-        `data_part` is the text as it stands inside a JSON string.
-        """
-        items = apps.get_model("sessions_app", "Item").objects
-        hit = Exists(items.filter(session=OuterRef("pk"), data__icontains=data_part).order_by())
-        return self.filter(Q(title__icontains=title_part) | hit)
+    def mentioning(self, text: Expression) -> Self:
+        """Sessions whose title or any item contains the text, whatever its case."""
+        hit = Exists(items_mentioning(text).order_by())
+        return self.filter(Q(Contains(F("title"), text)) | hit)
 
     def children_of(self, session: int | Expression) -> Self:
         """Direct sub-agent sessions that are not archived."""
@@ -58,6 +56,13 @@ class SessionQuerySet(models.QuerySet):  # type: ignore[type-arg]  # the model i
         """By a column, ties by the order of insertion, both in the same direction."""
         sign = "" if ascending else "-"
         return self.order_by(f"{sign}{column}", f"{sign}id")
+
+
+def items_mentioning(text: Expression) -> models.QuerySet:  # type: ignore[type-arg]  # see above
+    """The items of the outer query's session in whose words, arguments or output the text stands."""
+    items = apps.get_model("sessions_app", "Item").objects
+    found: models.QuerySet = items.filter(Contains(SpokenText("data"), text), session=OuterRef("pk"))  # type: ignore[type-arg]
+    return found
 
 
 def has_busy_child() -> Exists:

@@ -25,6 +25,7 @@ SIGNATURE_HEADER = "x-omnigent-rpc-signature"
 TIME_HEADER = "x-omnigent-rpc-time"
 HEAD_HEADER = "x-omnigent-rpc-head"
 CLOCK_SKEW_SECONDS = 60
+TUNNEL_GONE = 410
 PATH = "/internal/tunnels/{kind}/{name}"
 
 
@@ -165,7 +166,7 @@ class Rpc:
             raise TunnelLost(runner_id) from None
         try:
             if response.status_code != 200:
-                raise _remote_error(await response.aread(), runner_id)
+                raise _remote_error(response.status_code, await response.aread(), runner_id)
             status, pairs = orjson.loads(base64.b64decode(response.headers[HEAD_HEADER]))
             yield RunnerStream(status, tuple((k, v) for k, v in pairs), _unframe(response, runner_id))
         finally:
@@ -180,7 +181,7 @@ class Rpc:
         except httpx.TransportError:
             raise TunnelLost(host_id) from None
         if response.status_code != 200:
-            raise _remote_error(response.content, host_id)
+            raise _remote_error(response.status_code, response.content, host_id)
         return host_frames.parse(response.content)
 
 
@@ -191,10 +192,13 @@ async def _quietly_cancel(cancel: Awaitable[None]) -> None:
         return
 
 
-def _remote_error(body: bytes, name: str) -> OmnigentError:
+def _remote_error(status: int, body: bytes, name: str) -> OmnigentError:
+    """What the other replica answered, as if it had happened here."""
+    if status == TUNNEL_GONE:
+        return TunnelLost(name)
     try:
         error = orjson.loads(body)["error"]
-        return OmnigentError(ErrorCode(error["code"]), error["message"])
+        return OmnigentError(ErrorCode(error["code"]), error["message"], status=status)
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         return TunnelLost(name)
 

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from sessions_app import transcript
-from sessions_app.models import Lease, Session, SessionLabel, TunnelKind
-from sessions_app.statements import Epoch, JsonText, PairsAsJson, Row, Slot, Statement, compiled, kept, query
+from sessions_app.expressions import Epoch, JsonText
+from sessions_app.labels import labels_as_json, shown_labels
+from sessions_app.models import Lease, Session, TunnelKind
+from sessions_app.statements import Row, Slot, Statement, compiled, kept, query
 
 EMPTY_LIST = orjson.Fragment(b"[]")
 
@@ -78,12 +80,6 @@ EVERYTHING = Wanted()
 NO_ITEMS = Wanted(items=False)
 
 
-def labels_as_json() -> Subquery:
-    """The labels of a session as the text of a JSON object; null when it has none."""
-    pairs = SessionLabel.objects.filter(session=OuterRef("pk")).order_by().values("session")
-    return Subquery(pairs.annotate(pairs=PairsAsJson("key", "value")).values("pairs"))
-
-
 @kept
 def _session_statement() -> Statement:
     rows = Session.objects.filter(pk=Slot("key")).annotate(
@@ -97,9 +93,9 @@ def _session_statement() -> Statement:
 
 
 def read(
-    session_id: int, *, permission_level: int | None, wanted: Wanted = EVERYTHING
+    session_id: int, *, permission_level: int | None, user_id: str = "", wanted: Wanted = EVERYTHING
 ) -> dict[str, Any] | None:
-    """The snapshot of a session, ready for `orjson.dumps`; None when the session is gone.
+    """The snapshot of a session as `user_id` sees it, ready for `orjson.dumps`; None when it is gone.
 
     The session row is read first: whatever is committed between the reads is then shown, and shown again by
     the stream after `resume_after`, but never missed by both.
@@ -111,7 +107,7 @@ def read(
     tree = _tree(session_id)
     runner_online, host_online = _liveness(session) if wanted.liveness else (None, None)
     return {
-        **_identity(session),
+        **_identity(session, user_id),
         "runner_id": session["runner_id"] or None,
         "runner_online": runner_online,
         "host_id": session["host_id"] or None,
@@ -128,7 +124,7 @@ def read(
     }
 
 
-def _identity(session: Mapping[str, Any]) -> dict[str, Any]:
+def _identity(session: Mapping[str, Any], user_id: str) -> dict[str, Any]:
     return {
         "id": session["public_id"],
         "agent_id": session["agent__public_id"],
@@ -137,7 +133,7 @@ def _identity(session: Mapping[str, Any]) -> dict[str, Any]:
         "created_at": session["created"],
         "updated_at": session["updated"],
         "title": session["title"] or None,
-        "labels": orjson.Fragment(session["label_pairs"] or "{}"),
+        "labels": shown_labels(session["label_pairs"], user_id),
         "kind": session["kind"],
         "parent_session_id": session["parent__public_id"],
         "root_conversation_id": session["root__public_id"] or session["public_id"],

@@ -6,17 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.db import connection
-from django.db.models import (
-    BigIntegerField,
-    BooleanField,
-    Expression,
-    F,
-    Field,
-    Func,
-    Model,
-    QuerySet,
-    TextField,
-)
+from django.db.models import BooleanField, Expression, F, Field, Func, Model, QuerySet, TextField
 from django.db.models.sql.compiler import SQLCompiler
 
 Row = tuple[Any, ...]  # a database row, typed by whoever wrote the query
@@ -39,50 +29,6 @@ class Slot(Expression):
 
     def as_sql(self, compiler: SQLCompiler, connection: Any) -> _SqlParams:
         return "%s", [_Hole(self.name)]
-
-
-class Epoch(Func):
-    """Whole seconds since 1970 of a timestamp, computed by the database."""
-
-    output_field = BigIntegerField()
-
-    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
-        return self.as_sql(
-            compiler, connection, template="CAST(strftime('%%%%s', %(expressions)s) AS INTEGER)"
-        )
-
-    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
-        return self.as_sql(
-            compiler, connection, template="FLOOR(EXTRACT(EPOCH FROM %(expressions)s))::bigint"
-        )
-
-
-class JsonText(Func):
-    """A JSON column as its text, so that it can be spliced into an answer."""
-
-    output_field = TextField()
-
-    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
-        return self.as_sql(compiler, connection, template="%(expressions)s")
-
-    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
-        return self.as_sql(compiler, connection, template="(%(expressions)s)::text")
-
-
-class PairsAsJson(Func):
-    """An aggregate: two text columns as the text of one JSON object."""
-
-    output_field = TextField()
-    contains_aggregate = True
-
-    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
-        return self.as_sql(compiler, connection, template="json_group_object(%(expressions)s)")
-
-    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
-        return self.as_sql(compiler, connection, template="json_object_agg(%(expressions)s)::text")
-
-    def get_group_by_cols(self) -> list[Any]:
-        return []
 
 
 class Past(Func):

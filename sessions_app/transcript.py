@@ -3,8 +3,9 @@
 import orjson
 
 from omnigent.api.pagination import Page, stale_cursor
+from sessions_app.expressions import Epoch
 from sessions_app.models import Item
-from sessions_app.statements import Epoch, Past, Row, Slot, Statement, compiled, kept
+from sessions_app.statements import Past, Row, Slot, Statement, compiled, kept
 
 SNAPSHOT_ITEMS = 100
 

@@ -1,6 +1,7 @@
 """One live session: its inbox, its current turn, and what the server tells it."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 Status = Literal["idle", "running", "failed"]
 STOPPED: Final = "runner_stopped"
+_DELIVERY_SECONDS: Final = 5.0
 
 
 class LiveSession:
@@ -144,6 +146,7 @@ class LiveSession:
             ending = await self._one_turn(messages, announcer)
             self._settle(ending, announcer)
             if ending.kind == "interrupted":
+                await self._delivered()
                 await post_interruption(self._runtime.api, self.id, ending.unfinished)
         if self._stopping and self.status == "running":
             self._set_status("failed", error_object(STOPPED, _STOPPED_EARLY, undelivered=True))
@@ -183,6 +186,12 @@ class LiveSession:
                 self._set_status("running")
         elif ending.kind != "failed":
             self._set_status("idle")
+
+    async def _delivered(self) -> None:
+        """Let the server store what the turn said before what is said about the turn."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DELIVERY_SECONDS):
+                await self.uplink.delivered()
 
     def _set_status(
         self, status: Status, error: dict[str, Any] | None = None, response_id: str | None = None

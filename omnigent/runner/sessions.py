@@ -49,7 +49,7 @@ class Sessions:
         try:
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*(session.stop() for session in sessions))
-                await asyncio.gather(*(session.uplink.drained() for session in sessions))
+                await asyncio.gather(*(session.uplink.delivered() for session in sessions))
         except TimeoutError:
             pass
         for session in sessions:

@@ -44,8 +44,7 @@ class Uplink:
         self._last = 0
         self._bytes = 0
         self._space = asyncio.Event()
-        self._drained = asyncio.Event()
-        self._drained.set()
+        self._dropped = asyncio.Event()
         self._reader: Subscription | None = None
         self._closed = False
 
@@ -72,7 +71,6 @@ class Uplink:
         self._last += 1
         self._events[self._last] = data
         self._bytes += len(data) + _ENTRY_OVERHEAD
-        self._drained.clear()
         if self._reader is not None:
             self._reader.wake.set()
 
@@ -82,9 +80,12 @@ class Uplink:
         if number is not None:
             self._drop(number)
 
-    async def drained(self) -> None:
-        """Wait until nothing is retained."""
-        await self._drained.wait()
+    async def delivered(self) -> None:
+        """Wait until the server has everything that was published up to now."""
+        target = self._last
+        while self._events and next(iter(self._events)) <= target:
+            self._dropped.clear()
+            await self._dropped.wait()
 
     def close(self) -> None:
         """No more events; the reader gets what is left and then the end of the stream."""
@@ -156,5 +157,4 @@ class Uplink:
             self._bytes -= len(self._events.pop(dropped)) + _ENTRY_OVERHEAD
         if self._bytes < self._limit:
             self._space.set()
-        if not self._events:
-            self._drained.set()
+        self._dropped.set()

@@ -1,5 +1,6 @@
 """/v1/sessions and /v1/sessions/{id}: reads; the writes are only documented here, consumers answer them."""
 
+import orjson
 from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -9,6 +10,7 @@ from omnigent.ids import AGENT, SESSION, canonical
 from sessions_app import children, listing, snapshot
 from sessions_app.api.answers import answered_by_consumer, caller, json_answer
 from sessions_app.bodies import GetSession, ListChildren, ListSessions
+from sessions_app.labels import shown_labels
 from sessions_app.models import Grant, SessionLabel
 from sessions_app.services.access import Level, is_single_user, not_found, require
 
@@ -49,11 +51,14 @@ class SessionResource(APIView):
     def get(self, request: Request, session_id: str) -> HttpResponse:
         """The snapshot; what follows it on the stream comes after its `resume_after`."""
         asked = parse_query(GetSession, request.META["QUERY_STRING"])
-        found = require(caller(request), session_id, Level.READ)
+        principal = caller(request)
+        found = require(principal, session_id, Level.READ)
         wanted = snapshot.Wanted(
             items=asked.include_items, liveness=asked.include_liveness, usage=asked.include_usage
         )
-        shown = snapshot.read(found.pk, permission_level=found.level, wanted=wanted)
+        shown = snapshot.read(
+            found.pk, permission_level=found.level, user_id=principal.user_id, wanted=wanted
+        )
         if shown is None:
             raise not_found()
         return json_answer(shown)
@@ -85,7 +90,8 @@ class Labels(APIView):
         """All labels by key."""
         found = require(caller(request), session_id, Level.READ)
         labels = dict(SessionLabel.objects.filter(session=found.pk).values_list("key", "value"))
-        return json_answer({"id": found.public_id, "labels": labels})
+        text = orjson.dumps(labels).decode()
+        return json_answer({"id": found.public_id, "labels": shown_labels(text, caller(request).user_id)})
 
 
 class Owner(APIView):

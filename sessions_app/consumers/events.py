@@ -34,16 +34,14 @@ class InputConsumer(HttpConsumer):
         """The session that the path names."""
         return str(self.kwargs["session_id"])
 
-    def receipts(self, raw: bytes, part: int | None = None) -> Receipts:
-        """The idempotency key of this request; each event of a batch has a key of its own under it."""
+    def receipts(self, raw: bytes, part: int = 0) -> Receipts:
+        """The idempotency key of this request; each event of a batch has a receipt of its own under it."""
         keys = header_values(self.scope, b"idempotency-key")
         if len(keys) > 1:
             raise OmnigentError(ErrorCode.INVALID_INPUT, "Idempotency-Key must be given once")
         key = keys[0].decode("latin-1") if keys else None
-        if key is not None and part is not None:
-            key = f"{key}#{part}"
         target = f"{self.scope['method']} {self.scope['path']}".encode()
-        return Receipts(key, target + b"\n" + raw)
+        return Receipts(key, target + b"\n" + raw, part=part)
 
 
 class PostEventConsumer(InputConsumer):
@@ -54,12 +52,12 @@ class PostEventConsumer(InputConsumer):
         envelope = read(raw)
         answers: list[Any] = []
         for number, event in enumerate(envelope.events):
-            receipts = self.receipts(raw, number if envelope.is_batch else None)
+            receipts = self.receipts(raw, number)
             posted = await self.process.pool.run(
                 services.post, self.principal, self.session_id, event, receipts
             )
             if posted.then == "stop":
-                await stop.stop_session(self.process, posted.session_pk)
+                await stop.finish(self.process, posted.session_pk, receipts, posted.answer)
             answers.append(posted.answer)
         await self.json(ACCEPTED, orjson.dumps(answers if envelope.is_batch else answers[0]))
 

@@ -31,13 +31,16 @@ class InternalConsumer(HttpConsumer):
             raise OmnigentError(ErrorCode.NOT_FOUND, "Not found")
         kind, name = str(self.kwargs["kind"]), str(self.kwargs["name"])
         tunnel = process.tunnels.get(kind, name)
-        if tunnel is None:
-            raise TunnelLost(name)
         call = orjson.loads(raw)
-        if kind == "host":
-            await self.unless_disconnected(self._host(tunnel, call))
-        else:
-            await self.unless_disconnected(self._runner(tunnel, call))
+        try:
+            if tunnel is None:
+                raise TunnelLost(name)
+            work = self._host(tunnel, call) if kind == "host" else self._runner(tunnel, call)
+            await self.unless_disconnected(work)
+        except TunnelLost:
+            if self.is_started:
+                raise
+            await self.json(rpc.TUNNEL_GONE, {})
 
     async def _host(self, tunnel: Tunnel, call: Mapping[str, Any]) -> None:
         try:

@@ -4,12 +4,14 @@ from django.apps import apps
 
 from omnigent.api.asgi import header_values
 from omnigent.api.consumer import HttpConsumer
+from omnigent.api.errors import TOO_LARGE_MESSAGE
 from omnigent.api.validation import parse, parse_query
 from omnigent.errors import ErrorCode, OmnigentError
 from sessions_app.bodies import CreateSession, DeleteSession, GetSession, UpdateSession
 from sessions_app.flows import create, remove
 from sessions_app.process import Process
-from sessions_app.services import receipts, updating
+from sessions_app.services import receipts, updating, uploads
+from sessions_app.services.creation import Asked
 from sessions_app.services.receipts import Answer, Claim
 
 KEY_HEADER = b"idempotency-key"
@@ -44,10 +46,23 @@ class CreateSessionConsumer(SessionWriter):
     """POST /v1/sessions"""
 
     async def handle(self) -> None:
-        raw = await self.body()
-        refuse_other_types(header_values(self.scope, b"content-type"))
-        body = parse(CreateSession, raw)
-        await self.answer(await create.create_session(self.process, self.principal, body, self.claim(raw)))
+        content_type = type_of(header_values(self.scope, b"content-type"))
+        is_upload = content_type.startswith(uploads.MULTIPART)
+        try:
+            raw = await self.body()
+        except OmnigentError as error:
+            raise (
+                uploads.too_large() if is_upload and error.message == TOO_LARGE_MESSAGE else error
+            ) from None
+        if is_upload:
+            asked = await self.process.pool.run(uploads.read, content_type, raw)
+            # The boundary between the parts differs from try to try; what is asked for does not.
+            raw = asked.body.model_dump_json().encode() + (asked.bundle or b"")
+        else:
+            refuse_other_types(content_type)
+            body = parse(CreateSession, raw)
+            asked = Asked(body=body, agent_id=body.agent_id)
+        await self.answer(await create.create(self.process, self.principal, asked, self.claim(raw)))
 
 
 class UpdateSessionConsumer(SessionWriter):
@@ -85,10 +100,15 @@ class DeleteSessionConsumer(SessionWriter):
         await self.answer(answer)
 
 
-def refuse_other_types(values: list[bytes]) -> None:
+def type_of(values: list[bytes]) -> str:
+    """The Content-Type header with its parameters; empty without one."""
+    return values[0].strip().decode("latin-1") if values else ""
+
+
+def refuse_other_types(header: str) -> None:
     """415 for anything but JSON."""
-    content_type = values[0].partition(b";")[0].strip().lower().decode("latin-1") if values else ""
+    content_type = header.partition(";")[0].strip().lower()
     if content_type == "application/json" or content_type.endswith("+json"):
         return
-    message = f"Unsupported content type '{content_type}'; send application/json"
+    message = f"Unsupported content type '{content_type}'; send application/json or {uploads.MULTIPART}"
     raise OmnigentError(ErrorCode.INVALID_INPUT, message, status=415, detail=message)

@@ -1,5 +1,6 @@
 """`GET /v1/sessions/{id}/stream`: the session's log as server-sent events, resumable anywhere."""
 
+import math
 import time
 from urllib.parse import parse_qs
 
@@ -61,7 +62,7 @@ class StreamConsumer(HttpConsumer):
                 await self.write(b"".join(frames))
             elif not subscription.behind and not await subscription.wait(settings.OMNIGENT_HEARTBEAT_SECONDS):
                 await self.write(streaming.heartbeat_frame())
-                checked_at = 0.0
+                checked_at = -math.inf
             recheck_at = checked_at + settings.OMNIGENT_ACCESS_RECHECK_SECONDS
             if subscription.is_doubted or time.monotonic() >= recheck_at:
                 if not await self._may_go_on(process, opening):
@@ -73,11 +74,11 @@ class StreamConsumer(HttpConsumer):
 
     async def _catch_up(self, process: Process, subscription: Subscription) -> None:
         subscription.rejoin()
-        frames, is_all = await process.pool.run(streaming.catch_up, subscription)
-        if frames:
-            await self.write(b"".join(frames))
-            subscription.cursor += len(frames)
-        if not is_all:
+        page = await process.pool.run(streaming.catch_up, subscription)
+        if page.data:
+            await self.write(page.data)
+            subscription.cursor = page.cursor
+        if not page.is_last:
             subscription.lag()
 
     async def _may_go_on(self, process: Process, opening: streaming.Opening) -> bool:

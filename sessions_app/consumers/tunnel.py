@@ -80,7 +80,8 @@ class TunnelConsumer(SocketConsumer):
         if major != PROTOCOL_MAJOR:
             await self.close(WRONG_PROTOCOL, f"protocol {PROTOCOL_MAJOR} is required")
             return
-        await self._register(name, capabilities)
+        if not self.is_closed:
+            await self._register(name, capabilities)
 
     async def _register(self, name: str, capabilities: frozenset[str]) -> None:
         process = self.process
@@ -101,7 +102,11 @@ class TunnelConsumer(SocketConsumer):
         )
         older = process.tunnels.add(self.tunnel)
         if older is not None:
-            await older.close(REPLACED, "tunnel replaced")
+            # Beside: the closing handshake of a connection that is only half there may take its time.
+            older.lose()
+            process.spawn(older.close(REPLACED, "tunnel replaced"))
+        if older is self.tunnel:
+            return
         logger.info("tunnel_open", extra={"kind": self.kind, "tunnel": name, "generation": generation})
         await self.joined(self.tunnel)
 

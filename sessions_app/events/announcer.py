@@ -4,6 +4,7 @@ import base64
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import orjson
 
@@ -51,7 +52,10 @@ class Announcer:
         names = tuple(keys)
         self._hear(name, names)
         if self._bus.limit:
-            self._bus.send(orjson.dumps({"r": self._replica_id, "b": name, "k": names}))
+            message = orjson.dumps({"r": self._replica_id, "b": name, "k": names})
+            if len(message) > self._bus.limit:
+                message = orjson.dumps({"r": self._replica_id, "b": name, "k": ()})
+            self._bus.send(message)
 
     def _send_frames(self, session_id: int, frames: Sequence[Frame]) -> None:
         message: dict[str, object] = {"r": self._replica_id, "s": session_id}
@@ -65,10 +69,12 @@ class Announcer:
 
     def _receive(self, message: bytes) -> None:
         try:
-            body = orjson.loads(message)
-        except orjson.JSONDecodeError:
-            logger.warning("unreadable bell", extra={"bytes": len(message)})
-            return
+            self._take(orjson.loads(message))
+        except (ValueError, KeyError, TypeError):
+            # Somebody else's message, or another version's: what it may have meant is in the log.
+            logger.warning("unreadable_bell", extra={"bytes": len(message)})
+
+    def _take(self, body: Mapping[str, Any]) -> None:
         if body["r"] == self._replica_id:
             return
         if "b" in body:

@@ -39,6 +39,7 @@ class Writer:
         self._pending: list[Unit] = []
         self._condition = threading.Condition()
         self._stopping = False
+        self._is_prepared = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -73,7 +74,6 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            self._prepare()
             while batch := self._take():
                 began = time.monotonic()
                 self._work(batch)
@@ -86,10 +86,14 @@ class Writer:
 
     def _work(self, batch: list[Unit]) -> None:
         try:
+            if not self._is_prepared:
+                self._prepare()
+                self._is_prepared = True
             outcomes = self._commit(batch)
         except Exception as error:
             logger.exception("commit failed", extra={"units": len(batch)})
             connection.close()
+            self._is_prepared = False
             outcomes = [error] * len(batch)
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(_settle, batch, outcomes)

@@ -9,7 +9,7 @@ from omnigent.protocol import host_frames
 from sessions_app.bodies import CreateSession, GitOptions
 from sessions_app.flows import launch
 from sessions_app.services import creation, rules
-from sessions_app.services.creation import Place
+from sessions_app.services.creation import Asked, Place
 from sessions_app.services.receipts import Answer, Claim
 from sessions_app.services.sessions import NewSession
 
@@ -27,14 +27,19 @@ TIMED_OUT = 504
 async def create_session(
     process: "Process", principal: Principal, body: CreateSession, claimed: Claim | None
 ) -> Answer:
+    """Create a session with a registered agent."""
+    return await create(process, principal, Asked(body=body, agent_id=body.agent_id), claimed)
+
+
+async def create(process: "Process", principal: Principal, asked: Asked, claimed: Claim | None) -> Answer:
     """Create, place and launch. A launch that fails shows in the session's status, never here."""
-    plan = await process.pool.run(creation.prepare, principal, body, claimed)
+    plan = await process.pool.run(creation.prepare, principal, asked, claimed)
     if isinstance(plan, Answer):
         return plan
     if plan.new is None:
         session_pk = plan.existing
     else:
-        place = await _place(process, plan.new, body.git, is_auto=plan.is_auto)
+        place = await _place(process, plan.new, asked.body.git, is_auto=plan.is_auto)
         made = await process.pool.run(creation.commit, principal, plan.new, place, claimed)
         if isinstance(made, Answer):
             return made
@@ -44,7 +49,7 @@ async def create_session(
             await launch.launch(process, session_pk)
         except OmnigentError as error:
             logger.warning("launch_failed", extra={"session": session_pk, "reason": error.message})
-    return await process.pool.run(creation.finish, principal, session_pk, claimed)
+    return await process.pool.run(creation.finish, principal, asked, session_pk, claimed)
 
 
 async def _place(process: "Process", new: NewSession, git: GitOptions | None, *, is_auto: bool) -> Place:

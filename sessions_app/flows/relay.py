@@ -1,8 +1,9 @@
-"""Relays: one reader for each session's runner stream, in the process that holds the runner's tunnel."""
+"""The relay: the one reader of a session's runner stream in the whole cluster, while its tunnel lives."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import orjson
@@ -10,19 +11,20 @@ from django.db import DatabaseError
 
 from omnigent.api.pool import DatabasePool
 from omnigent.errors import ErrorCode, OmnigentError
-from omnigent.protocol import events, sse
-from omnigent.protocol.frames import EVENT_ACK, EVENT_ACK_HEADER, Headers, StreamAck
+from omnigent.protocol.frames import EVENT_ACK, EVENT_ACK_HEADER, Headers
 from sessions_app.events.writer import Writer
-from sessions_app.services import relaying
-from sessions_app.services.commit import IngestUnit, Superseded
-from sessions_app.tunnels.tunnel import Tunnel
+from sessions_app.flows.reading import Reading
+from sessions_app.services import fleet, relaying
+from sessions_app.services.commit import Skipped, Superseded
+from sessions_app.tunnels.tunnel import Tunnel, TunnelLost
 
 logger = logging.getLogger(__name__)
 
 INIT_SECONDS = 10.0
 FIRST_BYTE_SECONDS = 5.0
-MAX_IN_FLIGHT = 64
+SETTLE_SECONDS = 10.0
 RETRY_SECONDS = 0.2
+MAX_RETRY_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -35,24 +37,41 @@ class Relay:
 
     session_pk: int
     tunnel: Tunnel
-    ready: "asyncio.Future[None]"
+    ready: "asyncio.Future[None]" = field(default_factory=lambda: _future())
     task: "asyncio.Task[None] | None" = None
-    reading: "asyncio.Task[None] | None" = None
-    in_flight: list["asyncio.Future[None]"] = field(default_factory=list)
-    failure: BaseException | None = None
+    reading: Reading | None = None
 
-    def check(self, done: "asyncio.Future[None]") -> None:
-        """A commit that failed ends this reading of the stream: what was not committed is sent again."""
-        error = None if done.cancelled() else done.exception()
-        if error is not None and self.reading is not None:
-            self.failure = self.failure or error
-            self.reading.cancel()
+    @property
+    def is_running(self) -> bool:
+        """Whether it still does something."""
+        return self.task is not None and not self.task.done()
+
+    def opened(self) -> None:
+        """The stream is open and the runner knows the session."""
+        if not self.ready.done():
+            self.ready.set_result(None)
+
+    def fail(self, error: OmnigentError) -> None:
+        """Tell those who wait for it that it could not be opened."""
+        if not self.ready.done():
+            self.ready.set_exception(error)
+            self.ready.exception()
+
+    def reopen(self) -> None:
+        """The next try has its own outcome."""
+        if self.ready.done() and self.ready.exception() is not None:
+            self.ready = _future()
+
+
+def _future() -> "asyncio.Future[None]":
+    return asyncio.get_running_loop().create_future()
 
 
 class Relays:
-    """All relays of this process."""
+    """All relays of this process. A stream that does not open for `patience` seconds fails its turn."""
 
     def __init__(self, *, pool: DatabasePool, writer: Writer, server_version: str) -> None:
+        self.patience = 30.0
         self._pool = pool
         self._writer = writer
         self._server_version = server_version
@@ -60,15 +79,12 @@ class Relays:
 
     def ensure(self, session_pk: int, tunnel: Tunnel) -> Relay:
         """The session's relay over this tunnel, started if there is none."""
-        relay = self._relays.get(session_pk)
-        if relay is not None and relay.tunnel is tunnel and relay.task is not None and not relay.task.done():
-            return relay
-        if relay is not None and relay.task is not None:
-            relay.task.cancel()
-        relay = Relay(session_pk, tunnel, asyncio.get_running_loop().create_future())
-        relay.ready.add_done_callback(_seen)
+        older = self._relays.get(session_pk)
+        if older is not None and older.tunnel is tunnel and older.is_running:
+            return older
+        relay = Relay(session_pk, tunnel)
         self._relays[session_pk] = relay
-        relay.task = asyncio.create_task(self._run(relay), name=f"relay-{session_pk}")
+        relay.task = asyncio.create_task(self._run(relay, older), name=f"relay-{session_pk}")
         return relay
 
     async def drop(self, session_pk: int) -> None:
@@ -86,194 +102,148 @@ class Relays:
     def __len__(self) -> int:
         return len(self._relays)
 
-    async def _run(self, relay: Relay) -> None:
+    async def _run(self, relay: Relay, older: Relay | None) -> None:
         try:
-            while not relay.tunnel.lost.is_set():
-                await self._attempt(relay)
-                await asyncio.sleep(RETRY_SECONDS)
+            if older is not None:
+                await _finish(older)
+            await self._keep_reading(relay)
         except (Superseded, relaying.NotOurs) as reason:
             logger.info("relay_ended", extra={"session": relay.session_pk, "reason": type(reason).__name__})
-            _fail(relay, OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, "The session was bound elsewhere"))
-        except OmnigentError as error:
-            _fail(relay, error)
         finally:
-            _fail(relay, OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, "The relay has ended"))
+            # Whoever waits tries again later, over the tunnel that the session then has.
+            relay.fail(TunnelLost(relay.tunnel.name))
             if self._relays.get(relay.session_pk) is relay:
                 del self._relays[relay.session_pk]
 
-    async def _attempt(self, relay: Relay) -> None:
-        """One reading of the stream. A failure before the first success is final; later ones are retried."""
-        try:
-            await self._read_once(relay)
-        except (OmnigentError, DatabaseError) as error:
-            if not relay.ready.done():
+    async def _keep_reading(self, relay: Relay) -> None:
+        """Read until the tunnel goes. A session that has work for its runner is tried again and again."""
+        pause, opened_at = RETRY_SECONDS, asyncio.get_running_loop().time()
+        while not relay.tunnel.lost.is_set():
+            relay.reopen()
+            reason: BaseException | None = None
+            try:
+                await self._read_once(relay)
+            except (Superseded, relaying.NotOurs):
                 raise
-            logger.warning("relay_broken", extra={"session": relay.session_pk, "reason": str(error)[:200]})
+            except (OmnigentError, DatabaseError, Skipped) as error:
+                reason = error
+                logger.warning(
+                    "relay_broken", extra={"session": relay.session_pk, "reason": str(error)[:200]}
+                )
+            except Exception:
+                logger.exception("relay_broken", extra={"session": relay.session_pk})
+            now = asyncio.get_running_loop().time()
+            if relay.ready.done() and relay.ready.exception() is None:
+                relay.ready, pause, opened_at = _future(), RETRY_SECONDS, now
+            elif not await self._is_worth_it(relay, reason, is_last=now - opened_at > self.patience):
+                return
+            else:
+                pause = min(pause * 2, MAX_RETRY_SECONDS)
+            await _wait(relay.tunnel.lost, pause)
+
+    async def _is_worth_it(self, relay: Relay, reason: BaseException | None, *, is_last: bool) -> bool:
+        """After a stream that did not open: tell who waits, and say whether to try again."""
+        unknown = OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, "The runner's stream could not be opened")
+        error = reason if isinstance(reason, OmnigentError) else unknown
+        relay.fail(error)
+        session_pk, runner_id = relay.session_pk, relay.tunnel.name
+        try:
+            if not await self._pool.run(relaying.is_busy, session_pk=session_pk, runner_id=runner_id):
+                return False
+            if is_last and not relay.tunnel.lost.is_set():
+                await self._pool.run(
+                    fleet.fail_turn, session_pk, runner_id, code=error.code.value, message=error.message
+                )
+                return False
+        except DatabaseError:
+            logger.exception("relay_not_judged", extra={"session": relay.session_pk})
+        return True
 
     async def _read_once(self, relay: Relay) -> None:
         """Take the fence, open the stream, and commit what comes until it ends."""
+        if relay.reading is not None:
+            await relay.reading.settled(SETTLE_SECONDS)
         start = await self._pool.run(
             relaying.take_over,
             session_pk=relay.session_pk,
             runner_id=relay.tunnel.name,
             tunnel_generation=relay.tunnel.generation,
         )
-        headers: Headers = (("Accept", "text/event-stream"),)
-        if EVENT_ACK in relay.tunnel.capabilities:
-            headers += ((EVENT_ACK_HEADER, "1"),)
-            if start.ingest_number:
-                headers += (("Last-Event-ID", f"{start.ingest_stream}.{start.ingest_number}"),)
         path = f"/v1/sessions/{start.session_id}/stream"
-        exchange_id, exchange = await relay.tunnel.request("GET", path, headers=headers, stream=True)
+        exchange_id, exchange = await relay.tunnel.request(
+            "GET", path, headers=_stream_headers(relay.tunnel, start), stream=True
+        )
         try:
-            async with asyncio.timeout(FIRST_BYTE_SECONDS):
+            async with _in_time("The runner's stream did not open", FIRST_BYTE_SECONDS):
                 head = await exchange.head()
             if head.status != 200:
                 raise OmnigentError(
                     ErrorCode.RUNNER_UNAVAILABLE, f"The runner's stream answered {head.status}"
                 )
-            relay.failure = None
-            relay.in_flight.clear()
-            relay.reading = asyncio.create_task(self._pump(relay, start, exchange.body()))
+            relay.reading = Reading(
+                session_pk=relay.session_pk, start=start, tunnel=relay.tunnel, writer=self._writer
+            )
+            reading = asyncio.ensure_future(relay.reading.run(exchange.body()))
             try:
                 await self._init(relay, start)
-                if not relay.ready.done():
-                    relay.ready.set_result(None)
-                await asyncio.wait([relay.reading])
-                if relay.failure is not None:
-                    raise relay.failure
-                await relay.reading
+                relay.opened()
+                await reading
             finally:
-                relay.reading.cancel()
-                await asyncio.gather(relay.reading, return_exceptions=True)
-        except TimeoutError:
-            raise OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, "The runner's stream did not open") from None
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
         finally:
             if not relay.tunnel.lost.is_set():
                 await relay.tunnel.cancel(exchange_id)
 
     async def _init(self, relay: Relay, start: relaying.Start) -> None:
         body = orjson.dumps(relaying.init_body(start, self._server_version))
-        _, exchange = await relay.tunnel.request("POST", "/v1/sessions", body=body)
-        async with asyncio.timeout(INIT_SECONDS):
-            head = await exchange.head()
-            answer = b"".join([chunk async for chunk in exchange.body()])
+        async with _in_time("The runner did not take the session", INIT_SECONDS):
+            exchange_id, exchange = await relay.tunnel.request("POST", "/v1/sessions", body=body)
+            try:
+                head = await exchange.head()
+                answer = b"".join([chunk async for chunk in exchange.body()])
+            finally:
+                await relay.tunnel.cancel(exchange_id)
         if head.status >= 400:
             raise OmnigentError(
                 ErrorCode.RUNNER_UNAVAILABLE,
                 f"The runner refused the session ({head.status}): {answer[:500].decode(errors='replace')}",
             )
 
-    async def _pump(self, relay: Relay, start: relaying.Start, body: AsyncIterator[bytes]) -> None:
-        decoder = sse.Decoder()
-        counter = Counter(start.ingest_stream, start.ingest_number)
-        acknowledge = _acknowledger(relay, start.session_id)
-        async for chunk in body:
-            batch, ended = _decode(decoder.feed(chunk), counter)
-            if batch:
-                await self._submit(relay, start, batch, counter, acknowledge)
-            if ended:
-                return
 
-    async def _submit(
-        self,
-        relay: Relay,
-        start: relaying.Start,
-        batch: list[events.Event],
-        counter: "Counter",
-        acknowledge: Callable[["asyncio.Future[None]", str, int], None],
-    ) -> None:
-        outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        number = counter.number if counter.is_counting else 0
-        self._writer.submit(
-            IngestUnit(
-                session_pk=relay.session_pk,
-                generation=start.generation,
-                memory=start.memory,
-                batch=batch,
-                stream=counter.stream,
-                number=number,
-                outcome=outcome,
-            )
-        )
-        stream = counter.stream
-        outcome.add_done_callback(lambda done: acknowledge(done, stream, number))
-        outcome.add_done_callback(relay.check)
-        relay.in_flight.append(outcome)
-        if len(relay.in_flight) >= MAX_IN_FLIGHT:
-            await relay.in_flight[0]
-        while relay.in_flight and relay.in_flight[0].done():
-            relay.in_flight.pop(0)
+async def _finish(older: Relay) -> None:
+    """Let the relay that is replaced commit what it has received: a runner may not send it again."""
+    if older.task is None:
+        return
+    if older.tunnel.lost.is_set():
+        await asyncio.wait([older.task], timeout=SETTLE_SECONDS)
+    older.task.cancel()
+    await asyncio.gather(older.task, return_exceptions=True)
+    if older.reading is not None:
+        await older.reading.settled(SETTLE_SECONDS)
 
 
-@dataclass(slots=True)
-class Counter:
-    """Where a numbered stream stands; events at or below it were committed before."""
-
-    stream: str
-    number: int
-    is_counting: bool = False
-
-    def is_new(self, event_id: str | None) -> bool:
-        """Take the id of the next event; false when it was committed already."""
-        stream, dot, number = (event_id or "").rpartition(".")
-        if not dot or not number.isdigit():
-            return True
-        self.is_counting = True
-        if stream == self.stream and int(number) <= self.number:
-            return False
-        self.stream, self.number = stream, int(number)
-        return True
+def _stream_headers(tunnel: Tunnel, start: relaying.Start) -> Headers:
+    headers: Headers = (("Accept", "text/event-stream"),)
+    if EVENT_ACK in tunnel.capabilities:
+        headers += ((EVENT_ACK_HEADER, "1"),)
+        if start.ingest_number:
+            headers += (("Last-Event-ID", f"{start.ingest_stream}.{start.ingest_number}"),)
+    return headers
 
 
-def _decode(messages: list[sse.Message], counter: Counter) -> tuple[list[events.Event], bool]:
-    batch: list[events.Event] = []
-    for message in messages:
-        if message.data == "[DONE]":
-            return batch, True
-        try:
-            event = events.parse(orjson.loads(message.data))
-        except (events.FrameError, orjson.JSONDecodeError) as error:
-            logger.info("runner_event_dropped", extra={"reason": str(error)[:200]})
-            counter.is_new(message.id)
-            continue
-        if event.type == "session.heartbeat":
-            continue
-        if counter.is_new(message.id):
-            batch.append(event)
-    return batch, False
+@asynccontextmanager
+async def _in_time(complaint: str, seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, f"{complaint} within {seconds:g} s") from None
 
 
-def _acknowledger(relay: Relay, session_id: str) -> Callable[["asyncio.Future[None]", str, int], None]:
-    """Tells a counting runner what is committed, at most one message on its way at a time."""
-    latest = ""
-    sending: asyncio.Task[None] | None = None
-
-    async def send() -> None:
-        nonlocal latest
-        while latest:
-            event_id, latest = latest, ""
-            try:
-                await relay.tunnel.send(StreamAck(session_id=session_id, id_=event_id))
-            except OmnigentError:
-                return
-
-    def acknowledge(done: "asyncio.Future[None]", stream: str, number: int) -> None:
-        nonlocal latest, sending
-        if done.cancelled() or done.exception() is not None or not number:
-            return
-        latest = f"{stream}.{number}"
-        if sending is None or sending.done():
-            sending = asyncio.get_running_loop().create_task(send())
-
-    return acknowledge
-
-
-def _fail(relay: Relay, error: OmnigentError) -> None:
-    if not relay.ready.done():
-        relay.ready.set_exception(error)
-
-
-def _seen(future: "asyncio.Future[None]") -> None:
-    if not future.cancelled():
-        future.exception()
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

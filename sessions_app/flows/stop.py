@@ -1,13 +1,27 @@
 """Stop a session's runner process: interrupt first, then ask the host."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from omnigent.errors import ErrorCode, OmnigentError
 from sessions_app.flows.launch import stop_runner
 from sessions_app.services import launching
+from sessions_app.services.receipts import Receipts
 
 if TYPE_CHECKING:
     from sessions_app.process import Process
+
+
+async def finish(
+    process: "Process", session_pk: int, receipts: Receipts, answer: Mapping[str, Any]
+) -> None:
+    """Stop as a request asks; its receipt is kept once the host has confirmed."""
+    try:
+        await stop_session(process, session_pk)
+    except OmnigentError:
+        await process.pool.run(receipts.release)
+        raise
+    await process.pool.run(receipts.record, 202, answer)
 
 
 async def stop_session(process: "Process", session_pk: int) -> None:

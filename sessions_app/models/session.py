@@ -83,6 +83,7 @@ class Session(models.Model):
     running_turn_id: int | None
     running_response_id: str | None
     has_input: bool
+    has_new_input: bool
     has_questions: bool
 
     objects = SessionQuerySet.as_manager()
@@ -98,7 +99,9 @@ class Session(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["parent", "title"], condition=Q(parent__isnull=False), name="one_child_per_title"
+                fields=["parent", "title"],
+                condition=Q(parent__isnull=False) & ~Q(title=""),
+                name="one_child_per_title",
             ),
             models.CheckConstraint(condition=Q(status__in=Status.values), name="session_status_known"),
             models.CheckConstraint(condition=Q(log_floor__lte=F("seq")), name="session_log_floor_below_head"),

@@ -1,12 +1,14 @@
 """What the writer does with a batch: the events of all relays in one transaction, fenced by generation."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from omnigent.protocol import events
@@ -14,90 +16,180 @@ from sessions_app.events import log, publish
 from sessions_app.events.writer import Unit
 from sessions_app.models import Session
 from sessions_app.services import ingest
+from sessions_app.services.memory import Mark, Memory
 from sessions_app.services.rows import lock
 from sessions_app.services.tick import Tick
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+TROUBLES = (OperationalError, InterfaceError)
+"""What the database may get over: lost connections, deadlocks, a busy file."""
 
 
 class Superseded(Exception):
     """A newer relay reads this session's stream; what this one still has is void."""
 
 
+class Skipped(Exception):
+    """Something before it in the same reading was not committed; the runner has to send both again."""
+
+
+@dataclass(kw_only=True, slots=True)
 class IngestUnit:
     """Events of one relay, in order, and where its stream stands after them.
 
-    `number` is the stream's own count of the last event, 0 when it does not count. `outcome` is done once
-    they are committed, or carries the error.
+    `number` is the stream's own count of the last event, 0 when it does not count. `report` is called once
+    they are committed, or with the error.
     """
 
-    def __init__(
-        self,
-        *,
-        session_pk: int,
-        generation: int,
-        memory: ingest.Memory,
-        batch: list[events.Event],
-        stream: str,
-        number: int,
-        outcome: "asyncio.Future[None]",
-    ) -> None:
-        self.session_pk = session_pk
-        self.generation = generation
-        self.memory = memory
-        self.batch = batch
-        self.stream = stream
-        self.number = number
-        self._outcome = outcome
+    session_pk: int
+    generation: int
+    memory: Memory
+    batch: Sequence[events.Event]
+    stream: str
+    number: int
+    report: Callable[[BaseException | None], None]
+    error: BaseException | None = None
 
     @property
     def is_live_only(self) -> bool:
         """Whether all of it is text and thinking: nothing to store but the log."""
-        return all(event.type in ingest.LIVE_ONLY for event in self.batch)
+        return bool(self.batch) and all(event.type in ingest.LIVE_ONLY for event in self.batch)
+
+    @property
+    def begins(self) -> bool:
+        """Whether a response begins in it."""
+        return any(isinstance(event, events.ResponseInProgress) for event in self.batch)
+
+    def only(self, *batch: events.Event) -> "IngestUnit":
+        """Some of its events without its number, or its number without events."""
+        return dataclasses.replace(self, batch=batch, number=0 if batch else self.number)
 
     def settle(self, error: BaseException | None) -> None:
         """Tell the relay."""
-        if self._outcome.done():
-            return
-        if error is None:
-            self._outcome.set_result(None)
-        else:
-            self._outcome.set_exception(error)
+        self.report(error)
+
+
+Groups = Mapping[int, Sequence[IngestUnit]]
 
 
 def commit(units: Sequence[Unit]) -> list[BaseException | None]:
-    """Commit a batch. A superseded relay learns it; the others are not held up by it."""
+    """Commit a batch. A superseded relay learns it; the others are not held up by it.
+
+    The database's own troubles are tried again, then every unit of the batch has failed. When anything else
+    goes wrong it is the content of some event: each session is then committed by itself, without that event.
+    """
+    ours = [unit for unit in units if isinstance(unit, IngestUnit)]
     groups: dict[int, list[IngestUnit]] = {}
+    for unit in ours:
+        groups.setdefault(unit.session_pk, []).append(unit)
+    for attempt in range(ATTEMPTS):
+        undo = _marks(ours)
+        try:
+            _commit(groups)
+            break
+        except TROUBLES:
+            _go_back(undo)
+            if attempt + 1 == ATTEMPTS:
+                _break(ours)
+                raise
+            logger.warning("commit_repeated", extra={"units": len(ours)}, exc_info=True)
+            connection.close_if_unusable_or_obsolete()
+        except Exception:
+            _go_back(undo)
+            logger.exception("commit_taken_apart", extra={"sessions": len(groups)})
+            for group in groups.values():
+                _sift(group)
+            break
+    return [unit.error for unit in ours]
+
+
+def _marks(units: Sequence[IngestUnit]) -> list[tuple[Memory, Mark]]:
+    memories = {id(unit.memory): unit.memory for unit in units}
+    return [(memory, memory.mark()) for memory in memories.values()]
+
+
+def _go_back(undo: Sequence[tuple[Memory, Mark]]) -> None:
+    for memory, mark in undo:
+        memory.back_to(mark)
+
+
+def _break(units: Sequence[IngestUnit]) -> None:
     for unit in units:
-        if isinstance(unit, IngestUnit):
-            groups.setdefault(unit.session_pk, []).append(unit)
-    outcomes: dict[int, BaseException | None] = {}
+        unit.memory.is_broken = True
+
+
+def _commit(groups: Groups) -> None:
     with transaction.atomic():
         now = timezone.now()
         live = {pk: group for pk, group in groups.items() if _is_live(group)}
-        written = _append_live(live, now) if live else set()
+        if len(live) < len(groups) and any(unit.begins for group in groups.values() for unit in group):
+            # A follow-up turn takes one statement more, so the text goes the way of the rest.
+            live = {}
+        written = _append_live(live) if live else {}
+        entries = [entry for part in written.values() for entry in part]
         rest = {pk: group for pk, group in groups.items() if pk not in written}
         if rest:
-            _apply(rest, now, outcomes)
-    return [outcomes.get(id(unit)) for unit in units]
+            _apply(rest, now, entries)
+        else:
+            log.insert(entries, now)
+            transaction.on_commit(partial(publish.announce, entries))
 
 
 def _is_live(group: Sequence[IngestUnit]) -> bool:
-    return all(unit.generation == group[0].generation and unit.is_live_only for unit in group)
+    first = group[0]
+    return not first.memory.is_broken and all(
+        unit.memory is first.memory and unit.generation == first.generation and unit.is_live_only
+        for unit in group
+    )
 
 
-def _apply(
-    groups: Mapping[int, Sequence[IngestUnit]], now: datetime, outcomes: dict[int, BaseException | None]
-) -> None:
+def _apply(groups: Groups, now: datetime, written: Sequence[log.Entry] = ()) -> None:
     tick = Tick(lock(groups), now)
+    tick.adopt(written)
     for session_pk, group in groups.items():
         session = tick.sessions.get(session_pk)
         for unit in group:
             if session is None or session.relay_generation != unit.generation:
-                outcomes[id(unit)] = Superseded()
-                continue
-            if unit.number:
-                session.ingest_stream, session.ingest_number = unit.stream, unit.number
-            ingest.apply(tick, session, unit.memory, coalesce(unit.batch))
+                unit.error = Superseded()
+            elif unit.memory.is_broken:
+                unit.error = Skipped()
+            else:
+                if unit.number:
+                    session.ingest_stream, session.ingest_number = unit.stream, unit.number
+                ingest.apply(tick, session, unit.memory, coalesce(unit.batch))
     tick.flush()
+
+
+def _sift(group: Sequence[IngestUnit]) -> None:
+    """Commit a session's events one by one, leaving out those that cannot be."""
+    try:
+        with transaction.atomic():
+            for unit in group:
+                for event in unit.batch:
+                    _try(unit.only(event))
+                rest = unit.only()
+                _apply({unit.session_pk: [rest]}, timezone.now())
+                unit.error = rest.error
+    except Exception as error:
+        logger.exception("commit_failed", extra={"session": group[0].session_pk})
+        _break(group)
+        for unit in group:
+            unit.error = error
+
+
+def _try(unit: IngestUnit) -> None:
+    undo = unit.memory.mark()
+    try:
+        with transaction.atomic():
+            _apply({unit.session_pk: [unit]}, timezone.now())
+    except TROUBLES:
+        raise
+    except Exception:
+        unit.memory.back_to(undo)
+        details = {"session": unit.session_pk, "type": unit.batch[0].type}
+        logger.exception("runner_event_unusable", extra=details)
 
 
 def coalesce(batch: Sequence[events.Event]) -> list[events.Event]:
@@ -142,8 +234,8 @@ def _live_text(rows: int) -> str:
     )
 
 
-def _append_live(groups: Mapping[int, Sequence[IngestUnit]], now: datetime) -> set[int]:
-    """Two statements for the deltas of any number of sessions; returns the sessions they reached."""
+def _append_live(groups: Groups) -> dict[int, list[log.Entry]]:
+    """Number the deltas of any number of sessions with one statement; gives what is to be written."""
     batches = {
         pk: coalesce([event for unit in group for event in unit.batch]) for pk, group in groups.items()
     }
@@ -154,13 +246,12 @@ def _append_live(groups: Mapping[int, Sequence[IngestUnit]], now: datetime) -> s
     with connection.cursor() as cursor:
         cursor.execute(_live_text(len(groups)), params)
         heads = dict(cursor.fetchall())
-    entries: list[log.Entry] = []
+    written: dict[int, list[log.Entry]] = {}
     for pk, head in heads.items():
         batch = batches[pk]
-        for seq, event in enumerate(batch, start=head - len(batch) + 1):
-            entries.append(log.Entry(pk, seq, event.type, events.to_json(event)))
+        written[pk] = [
+            log.Entry(pk, seq, event.type, events.to_json(event))
+            for seq, event in enumerate(batch, start=head - len(batch) + 1)
+        ]
         groups[pk][-1].memory.text += [e.delta for e in batch if isinstance(e, events.OutputTextDelta)]
-    if entries:
-        log.insert(entries, now)
-        transaction.on_commit(partial(publish.announce, entries))
-    return set(heads)
+    return written

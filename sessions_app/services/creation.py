@@ -6,14 +6,15 @@ import orjson
 from django.db import transaction
 from django.db.models.functions import Now
 
-from agents_app.services import bindable
+from agents_app.models import Agent
+from agents_app.services import bindable, uploaded
 from omnigent.accounts.identity import Principal
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import canonical_host
 from omnigent.protocol import items
-from omnigent.spec import harnesses
+from omnigent.spec import InvalidAgentError, harnesses
 from sessions_app import snapshot
-from sessions_app.bodies import CreateSession
+from sessions_app.bodies import NewSessionFields
 from sessions_app.models import Host, Lease, Session, TunnelKind
 from sessions_app.services import access, presence, receipts, rules
 from sessions_app.services.access import Level
@@ -22,6 +23,15 @@ from sessions_app.services.sessions import NewSession, create_session
 
 AUTO = "auto"
 CREATED = 201
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """A request for a session, with the agent's id or with its whole bundle."""
+
+    body: NewSessionFields
+    agent_id: str = ""
+    bundle: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +53,7 @@ class Place:
     worktree: str = ""
 
 
-def prepare(principal: Principal, body: CreateSession, claimed: Claim | None) -> Answer | Plan:
+def prepare(principal: Principal, asked: Asked, claimed: Claim | None) -> Answer | Plan:
     """Check the request. Without a host the session is made and answered at once."""
     known = receipts.look(claimed)
     if known.answer is not None:
@@ -52,11 +62,12 @@ def prepare(principal: Principal, body: CreateSession, claimed: Claim | None) ->
         existing = Session.objects.filter(public_id=known.resource).values_list("pk", "runner_id").first()
         if existing is not None:
             return Plan(existing=existing[0], is_launched=bool(existing[1]))
-    new = _checked(principal, body)
-    if not body.host_id:
-        return receipts.once(claimed, lambda: _make(principal, new))
-    is_auto = body.host_id == AUTO
-    host_id = _choose_host(principal, new) if is_auto else _named_host(principal, body.host_id)
+    new = _checked(principal, asked)
+    wanted = asked.body.host_id
+    if not wanted:
+        return receipts.once(claimed, lambda: _make(principal, asked, new))
+    is_auto = wanted == AUTO
+    host_id = _choose_host(principal, new) if is_auto else _named_host(principal, wanted)
     if not new.workspace and not is_auto:
         raise rules.invalid("workspace required when host_id is set")
     return Plan(new=replace(new, host_id=host_id), is_auto=is_auto)
@@ -77,37 +88,37 @@ def commit(principal: Principal, new: NewSession, place: Place, claimed: Claim |
         return int(create_session(new=placed, owner=principal.user_id).pk)
 
 
-def finish(principal: Principal, session_pk: int, claimed: Claim | None) -> Answer:
+def finish(principal: Principal, asked: Asked, session_pk: int, claimed: Claim | None) -> Answer:
     """The snapshot of what was made, kept as the answer."""
     with transaction.atomic():
-        answer = _answer(session_pk)
+        answer = _answer(session_pk, principal.user_id, is_upload=asked.bundle is not None)
         receipts.settle(claimed, answer)
         return answer
 
 
-def _make(principal: Principal, new: NewSession) -> Answer:
-    return _answer(create_session(new=new, owner=principal.user_id).pk)
+def _make(principal: Principal, asked: Asked, new: NewSession) -> Answer:
+    made = create_session(new=new, owner=principal.user_id)
+    return _answer(made.pk, principal.user_id, is_upload=asked.bundle is not None)
 
 
-def _answer(session_pk: int) -> Answer:
-    shown = snapshot.read(session_pk, permission_level=None if access.is_single_user() else Level.OWNER)
+def _answer(session_pk: int, user_id: str, *, is_upload: bool) -> Answer:
+    level = None if access.is_single_user() else Level.OWNER
+    shown = snapshot.read(session_pk, permission_level=level, user_id=user_id)
     if shown is None:
         raise access.not_found()
-    return Answer(CREATED, orjson.dumps(shown))
+    # The answer to an upload is read by clients that look for `session_id` only.
+    return Answer(CREATED, orjson.dumps({**shown, "session_id": shown["id"]} if is_upload else shown))
 
 
-def _checked(principal: Principal, body: CreateSession) -> NewSession:
+def _checked(principal: Principal, asked: Asked) -> NewSession:
+    body = asked.body
     if body.project_id:
         raise OmnigentError(ErrorCode.NOT_FOUND, "Project not found")
     parent = _parent(principal, body.parent_session_id) if body.parent_session_id else None
-    own_agent = parent.agent if parent is not None else None
-    if own_agent is not None and own_agent.public_id == body.agent_id:
-        agent = own_agent
-    else:
-        agent = bindable(agent_id=body.agent_id, user_id=principal.user_id)
     is_runner = parent is not None and bool(parent.runner_id) and parent.runner_id == principal.runner_id
     return NewSession(
-        agent=agent,
+        agent=_agent(principal, asked, parent),
+        is_agent_new=asked.bundle is not None,
         parent=parent,
         sub_agent_name=body.sub_agent_name or "",
         title=(body.title or "").strip(),
@@ -119,6 +130,18 @@ def _checked(principal: Principal, body: CreateSession) -> NewSession:
         workspace=body.workspace or "",
         initial_items=[_item(item.type, item.data) for item in body.initial_items or ()],
     )
+
+
+def _agent(principal: Principal, asked: Asked, parent: Session | None) -> Agent:
+    if asked.bundle is None:
+        own = parent.agent if parent is not None else None
+        if own is not None and own.public_id == asked.agent_id:
+            return own
+        return bindable(agent_id=asked.agent_id, user_id=principal.user_id)
+    try:
+        return uploaded(data=asked.bundle, created_by=principal.user_id)
+    except InvalidAgentError as error:
+        raise rules.invalid(str(error)) from None
 
 
 def _harness(name: str) -> str:

@@ -12,8 +12,9 @@ from omnigent.accounts.identity import Principal
 from omnigent.errors import ErrorCode
 from omnigent.protocol import events
 from sessions_app.events import publish
-from sessions_app.models import Lease, Outbox, Runner, Session, Status, TunnelKind
+from sessions_app.models import Lease, Outbox, OutboxKind, Runner, Session, Status, TunnelKind
 from sessions_app.services import ingest, presence, turns
+from sessions_app.services.memory import recall
 from sessions_app.services.tick import tick_of
 
 INVALID = ErrorCode.INVALID_INPUT
@@ -50,17 +51,28 @@ def runner_exited(*, runner_id: str, host_id: str, report: str, had_connected: b
     publish.ring("outbox")
 
 
-def fail_turn(session_pk: int, runner_id: str, *, code: str, message: str, cause: str | None = None) -> bool:
+def fail_turn(
+    session_pk: int,
+    runner_id: str,
+    *,
+    code: str,
+    message: str,
+    cause: str | None = None,
+    if_lost: bool = False,
+) -> bool:
     """Fail a busy session whose runner is gone, keeping the text that was shown. Idle sessions stay idle.
 
-    A message that the runner has not been given yet is delivered to the next one.
+    A message that the runner has not been given yet is delivered to the next one. With `if_lost` a runner
+    that has come back in the meantime is left alone.
     """
     with tick_of([session_pk]) as tick:
         for session in tick.sessions.values():
             if session.runner_id != runner_id or session.status not in turns.BUSY:
                 return False
+            if if_lost and presence.is_trusted(TunnelKind.RUNNER, runner_id):
+                return False
             session.relay_generation += 1
-            memory = ingest.recall(session)
+            memory = recall(session)
             ingest.flush_text(tick, session, memory, interrupted=True)
             if session.has_input and not memory.is_open:
                 return False
@@ -79,13 +91,15 @@ def settle_idle_shutdown(*, runner_id: str) -> None:
         with tick_of([session_pk]) as tick:
             for session in tick.sessions.values():
                 if session.runner_id == runner_id and not session.has_input:
+                    session.relay_generation += 1
+                    ingest.flush_text(tick, session, recall(session), interrupted=True)
                     turns.rest(tick, session)
 
 
 def lost_sessions() -> list[tuple[int, str]]:
     """(session, runner) of busy sessions that no live lease backs and nothing is on its way to."""
     live = Lease.objects.filter(kind=TunnelKind.RUNNER, name=OuterRef("runner_id"), expires_at__gt=Now())
-    pending = Outbox.objects.filter(session=OuterRef("pk"))
+    pending = Outbox.objects.filter(session=OuterRef("pk"), kind=OutboxKind.MESSAGE)
     stale = Now() - timedelta(seconds=settings.OMNIGENT_LEASE_SECONDS)
     had_lease = Lease.objects.filter(kind=TunnelKind.RUNNER, name=OuterRef("runner_id"))
     busy = Session.objects.filter(status__in=BUSY).exclude(Exists(pending)).exclude(Exists(live))
@@ -102,6 +116,7 @@ def reconcile() -> int:
             runner_id,
             code="runner_disconnected",
             message="The runner was lost in the middle of the turn",
+            if_lost=True,
         )
     return settled
 

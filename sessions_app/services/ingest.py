@@ -1,19 +1,15 @@
 """From a runner's events to a session's log, items and status: one table from event type to function."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-import orjson
-
 from omnigent.protocol import events, items
-from sessions_app.events import log
-from sessions_app.models import Session
+from sessions_app.models import Session, Status
 from sessions_app.services import elicitations, turns, usage
+from sessions_app.services.memory import TEXT_DELTA, Memory
 from sessions_app.services.tick import NewItem, Tick, flat_item
 
-TEXT_DELTA = "response.output_text.delta"
 LIVE_ONLY = frozenset(
     {
         TEXT_DELTA,
@@ -27,47 +23,15 @@ PASSES_FENCE = events.TERMINAL | {
     "response.elicitation_request",
     "response.elicitation_resolved",
 }
+MAX_RESPONSE_ID = 128
+MAX_MODEL = 256
 NOT_SHOWN = events.RUNNER_ONLY | events.SYNTHETIC | {"response.heartbeat"}
-
-
-@dataclass(slots=True)
-class Memory:
-    """What one relay remembers of the turn under way; touched by the writer's thread only.
-
-    `text` is what was streamed since the last item, `calls` maps each call to the response it belongs to.
-    """
-
-    response_id: str = ""
-    is_open: bool = False
-    text: list[str] = field(default_factory=list)
-    calls: dict[str, str] = field(default_factory=dict)
-    model: str = ""
-
-
-def recall(session: Session) -> Memory:
-    """Rebuild the memory of a turn from the log: every delta that is not an item yet is there."""
-    memory = Memory(response_id=session.active_response_id, model=session.reported_model)
-    turn = session.turns.filter(status="running").first()
-    memory.is_open = turn is not None and bool(turn.response_id)
-    if session.open_seq is not None:
-        memory.text = pending_text(session.pk, session.open_seq - 1)
-    return memory
-
-
-def pending_text(session_id: int, after: int, upto: int | None = None) -> list[str]:
-    """The text deltas in the log past `after`, and not past `upto`."""
-    parts: list[str] = []
-    while entries := log.read(session_id, after):
-        shown = [entry for entry in entries if upto is None or entry.seq <= upto]
-        parts += [orjson.loads(entry.data)["delta"] for entry in shown if entry.type == TEXT_DELTA]
-        if len(shown) < len(entries):
-            break
-        after = entries[-1].seq
-    return parts
 
 
 def apply(tick: Tick, session: Session, memory: Memory, batch: Sequence[events.Event]) -> None:
     """Take a runner's events, in order, into an open tick."""
+    if memory.is_open and tick.turn(session) is None:
+        memory.is_open = False  # somebody else has ended the turn, and has shown its end
     for event in batch:
         if event.type in NOT_SHOWN or _is_fenced(session, event):
             continue
@@ -93,19 +57,25 @@ def _live(tick: Tick, session: Session, memory: Memory, event: events.Event) -> 
 
 def _in_progress(tick: Tick, session: Session, memory: Memory, event: events.Event) -> None:
     assert isinstance(event, events.ResponseInProgress)
-    response_id = str(event.response.get("id") or "")
+    response_id = _response_id(event)
     if memory.is_open and memory.response_id == response_id:
         return
+    if memory.is_open:
+        _synthesise_end(tick, session, memory, events.ResponseIncomplete, "incomplete")
     flush_text(tick, session, memory, interrupted=True)
-    memory.response_id, memory.is_open = response_id, True
+    memory.response_id, memory.is_open, memory.has_failed = response_id, True, False
     turns.open_response(tick, session, response_id)
     tick.append(session, event)
 
 
+def _response_id(event: events.Event) -> str:
+    response: Mapping[str, Any] = getattr(event, "response", {})
+    return str(response.get("id") or "")[:MAX_RESPONSE_ID]
+
+
 def flush_text(tick: Tick, session: Session, memory: Memory, *, interrupted: bool = False) -> None:
     """What was streamed becomes an assistant message; blank text is not stored."""
-    text = "".join(memory.text)
-    memory.text.clear()
+    text = memory.take_text()
     session.open_seq = None
     if not text.strip():
         return
@@ -144,8 +114,8 @@ def _item_done(tick: Tick, session: Session, memory: Memory, event: events.Event
         memory.calls[data.call_id] = response_id
     elif isinstance(data, items.FunctionCallOutput):
         response_id = memory.calls.pop(data.call_id, response_id)
-    elif isinstance(data, items.Message):
-        memory.text.clear()
+    elif isinstance(data, items.Message) and data.role == "assistant":
+        memory.take_text()
         session.open_seq = None
     item = tick.add_item(session, NewItem(data=data, response_id=response_id))
     tick.append(session, events.OutputItemDone(item={**_extras(event.item), **flat_item(item)}))
@@ -160,72 +130,88 @@ def _extras(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _terminal(tick: Tick, session: Session, memory: Memory, event: events.Event) -> None:
+    if _is_late(tick, session, memory, _response_id(event)):
+        return
     response: Mapping[str, Any] = getattr(event, "response", {})
-    failed = isinstance(event, events.ResponseFailed)
     flush_text(tick, session, memory, interrupted=isinstance(event, events.ResponseCancelled))
     if isinstance(event, events.ResponseCompleted):
-        usage.add(tick, session, response.get("usage") or {})
-    if failed:
-        error = response.get("error") or {}
-        turns.store_error(
-            tick,
-            session,
-            events.error_object(
-                str(error.get("code") or "turn_failed"),
-                str(error.get("message") or "The turn failed"),
-                title=error.get("title"),
-                cause=error.get("cause"),
-                remediation=error.get("remediation"),
-            ),
-            response_id=memory.response_id or session.public_id,
-            source=_error_source(event),
-        )
-    turns.close_response(tick, session, event)
+        counted = response.get("usage")
+        usage.add(tick, session, counted if isinstance(counted, Mapping) else {})
+    if isinstance(event, events.ResponseFailed):
+        _store_error(tick, session, memory, response.get("error"), source=event.source)
+    memory.response_id = _response_id(event) or memory.response_id
     memory.is_open = False
     memory.calls.clear()
+    turns.close_response(tick, session, event)
     elicitations.void(tick, session)
     tick.append(session, event)
 
 
-def _error_source(event: events.Event) -> str:
-    source = getattr(event, "source", None)
-    return source if source in ("llm", "execution", "tool", "harness") else "harness"
+def _is_late(tick: Tick, session: Session, memory: Memory, response_id: str) -> bool:
+    """Whether this response has ended before: each one ends once."""
+    turn = tick.turn(session)
+    if turn is None:
+        return response_id in ("", memory.response_id)
+    return turn.response_id != "" and response_id not in ("", turn.response_id)
+
+
+def _store_error(tick: Tick, session: Session, memory: Memory, error: Any, *, source: str | None) -> None:
+    """Store what the runner says of a failure, once in a turn."""
+    if memory.has_failed:
+        return
+    memory.has_failed = True
+    turns.store_error(
+        tick,
+        session,
+        turns.readable_error(error),
+        response_id=memory.response_id or session.public_id,
+        source=source if source in ("llm", "execution", "tool", "harness") else "harness",
+    )
 
 
 def _status(tick: Tick, session: Session, memory: Memory, event: events.Event) -> None:
     assert isinstance(event, events.SessionStatus)
     if event.status == "running":
+        memory.has_failed = False
         turns.running_edge(tick, session, event)
         return
+    if event.status not in ("idle", "waiting", "failed"):
+        return
+    failed = event.status == "failed"
     if memory.is_open:
-        _synthesise_end(tick, session, memory, event)
+        kind = events.ResponseFailed if failed else events.ResponseCancelled
+        _synthesise_end(tick, session, memory, kind, "failed" if failed else "cancelled", event.error)
     flush_text(tick, session, memory, interrupted=True)
-    if event.status == "failed":
+    if failed:
+        if session.status != Status.FAILED:
+            _store_error(tick, session, memory, event.error, source=None)
         turns.failed_edge(tick, session, event)
     else:
         turns.resting_edge(tick, session, event)
 
 
-def _synthesise_end(tick: Tick, session: Session, memory: Memory, event: events.SessionStatus) -> None:
-    """A runner that ends a turn without a terminal event would leave its callers hanging: we send one."""
+def _synthesise_end(
+    tick: Tick,
+    session: Session,
+    memory: Memory,
+    kind: type[events.ResponseFailed | events.ResponseCancelled | events.ResponseIncomplete],
+    status: events.ResponseStatus,
+    error: Any = None,
+) -> None:
+    """A runner that leaves a response without its terminal event would leave its callers hanging."""
     response = events.response_object(
         id=memory.response_id,
-        status="failed" if event.status == "failed" else "cancelled",
+        status=status,
         model=session.agent.name if session.agent else "",
         created_at=int(tick.now.timestamp()),
-        error=event.error,
+        error=None if error is None else turns.readable_error(error),
     )
-    end: events.Event = (
-        events.ResponseFailed(source="harness", response=response)
-        if event.status == "failed"
-        else events.ResponseCancelled(response=response)
-    )
-    _terminal(tick, session, memory, end)
+    _terminal(tick, session, memory, kind(response=response))
 
 
 def _model(tick: Tick, session: Session, memory: Memory, event: events.Event) -> None:
     assert isinstance(event, events.SessionModel)
-    session.reported_model = event.model or ""
+    session.reported_model = (event.model or "")[:MAX_MODEL]
     tick.append(session, event)
 
 

@@ -1,5 +1,6 @@
 """`POST /v1/sessions/{id}/events`: one table from event type to what it does, each in one transaction."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -14,6 +15,10 @@ from sessions_app.services import messages, outbox, turns, verdicts
 from sessions_app.services.access import Access, Level, require
 from sessions_app.services.receipts import Receipts
 from sessions_app.services.tick import NewItem, Tick, flat_item, tick_of
+
+MAX_RESPONSE_ID = 128
+MAX_AUTHOR = 150
+MAX_SOURCE = 120
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,22 +66,22 @@ def post(principal: Principal, session_id: str, event: inputs.SessionEvent, rece
                 user_id=event.created_by or author,
             )
             answer = HANDLERS[event.type](given)
-            receipts.record(202, answer)
-    then = "stop" if event.type == "stop_session" else ""
+            then = "stop" if event.type == "stop_session" else ""
+            if not then:
+                receipts.record(202, answer)
     return Posted(answer=answer, then=then, session_pk=access.pk)
 
 
 def _payload(event: inputs.SessionEvent) -> inputs.Payload:
-    try:
-        payload = inputs.read_payload(event)
-    except inputs.InputError as error:
-        raise OmnigentError(ErrorCode.INVALID_INPUT, str(error)) from None
     if event.type not in HANDLERS:
         allowed = ", ".join(HANDLERS)
         raise OmnigentError(
-            ErrorCode.INVALID_INPUT, f"Event type '{event.type}' is not served here. Allowed types: {allowed}"
+            ErrorCode.INVALID_INPUT, f"Unknown event type '{event.type[:100]}'. Allowed types: {allowed}"
         )
-    return payload
+    try:
+        return inputs.read_payload(event)
+    except inputs.InputError as error:
+        raise OmnigentError(ErrorCode.INVALID_INPUT, str(error)) from None
 
 
 def _level(event_type: str) -> Level:
@@ -86,6 +91,10 @@ def _level(event_type: str) -> Level:
 def _check_rights(event: inputs.SessionEvent, access: Access) -> None:
     if event.created_by is not None and not access.is_bound_runner:
         raise OmnigentError(ErrorCode.FORBIDDEN, "Only the session's runner may set created_by")
+    if event.created_by is not None and len(event.created_by) > MAX_AUTHOR:
+        raise OmnigentError(
+            ErrorCode.INVALID_INPUT, f"created_by must not be longer than {MAX_AUTHOR} characters"
+        )
     owns = access.level is None or access.level >= Level.OWNER
     if inputs.is_external(event.type) and not (access.is_bound_runner or owns):
         raise OmnigentError(
@@ -129,7 +138,7 @@ def _approval(given: Input) -> Mapping[str, Any]:
 
 
 def _tool_result(given: Input) -> Mapping[str, Any]:
-    messages.require_runner(given.session)
+    messages.require_live_runner(given.session)
     result: inputs.ToolResult = given.payload
     body = {
         "type": "tool_result",
@@ -143,13 +152,20 @@ def _tool_result(given: Input) -> Mapping[str, Any]:
 
 def _external_item(given: Input) -> Mapping[str, Any]:
     external: inputs.ExternalConversationItem = given.payload
-    stable_id = f"source:{external.source_id}"[:128] if external.source_id else None
+    stable_id = _source_key(external.source_id) if external.source_id else None
     if stable_id:
         known = Item.objects.filter(session=given.session, stable_id=stable_id).first()
         if known is not None:
             return {"queued": False, "item_id": known.public_id}
     answer = _store(given, external.item, response_id=external.response_id or mint(TURN), stable_id=stable_id)
     return {"queued": False, "item_id": answer["item_id"]}
+
+
+def _source_key(source_id: str) -> str:
+    """The stored form of a source id: itself, or its digest when it is long."""
+    if len(source_id) > MAX_SOURCE:
+        return f"source-sha256:{hashlib.sha256(source_id.encode()).hexdigest()}"
+    return f"source:{source_id}"
 
 
 def _external_message(given: Input) -> Mapping[str, Any]:
@@ -166,6 +182,12 @@ def _external_message(given: Input) -> Mapping[str, Any]:
 def _store(
     given: Input, data: items.ItemData, *, response_id: str, stable_id: str | None = None
 ) -> Mapping[str, Any]:
+    if len(response_id) > MAX_RESPONSE_ID:
+        raise OmnigentError(
+            ErrorCode.INVALID_INPUT,
+            f"Invalid data payload for event type '{given.event.type}': "
+            f"response_id: must not be longer than {MAX_RESPONSE_ID} characters",
+        )
     item = given.tick.add_item(
         given.session, NewItem(data=data, response_id=response_id, stable_id=stable_id)
     )
@@ -209,7 +231,16 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "external_assistant_message": _external_message,
         "external_output_text_delta": _text_delta,
         **dict.fromkeys(
-            ("function_call", "error", "reasoning", "compaction", "resource_event", "terminal_command"),
+            (
+                "function_call",
+                "error",
+                "reasoning",
+                "compaction",
+                "native_tool",
+                "resource_event",
+                "routing_decision",
+                "terminal_command",
+            ),
             _stored_item,
         ),
     }

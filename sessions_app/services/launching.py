@@ -12,6 +12,7 @@ from omnigent.ids import runner_id_for
 from omnigent.protocol import events
 from sessions_app.models import Host, Outbox, OutboxKind, Runner, Session, TunnelKind
 from sessions_app.services import ingest, presence, turns
+from sessions_app.services.memory import recall
 from sessions_app.services.tick import tick_of
 
 
@@ -119,5 +120,5 @@ def record_stop(*, session_pk: int, runner_id: str) -> None:
     with tick_of([session_pk]) as tick:
         Outbox.objects.filter(session_id=session_pk).delete()
         for session in tick.sessions.values():
-            ingest.flush_text(tick, session, ingest.recall(session), interrupted=True)
+            ingest.flush_text(tick, session, recall(session), interrupted=True)
             turns.rest(tick, session)

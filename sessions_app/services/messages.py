@@ -73,6 +73,12 @@ def require_runner(session: Session) -> None:
     raise OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, "No runner bound for session")
 
 
+def require_live_runner(session: Session) -> None:
+    """Raise unless the session's runner is connected: what it waits for cannot wait for another one."""
+    if not presence.online(TunnelKind.RUNNER, [session.runner_id]):
+        raise OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, "The session's runner is not connected")
+
+
 def consumed(item_id: str, message: items.Message, *, created_by: str | None) -> events.SessionInputConsumed:
     """The event that shows a stored message."""
     data = events.message_data(role="user", content=message.content, user_authored=True)
@@ -82,8 +88,8 @@ def consumed(item_id: str, message: items.Message, *, created_by: str | None) ->
 
 
 def seed_title(tick: Tick, session: Session, message: items.Message) -> None:
-    """An untitled session is named after its first message."""
-    if session.title:
+    """An untitled session is named after its first message; a sub-agent's name is its parent's to give."""
+    if session.title or session.parent_id is not None:
         return
     text = " ".join(items.text_of(message.content).split())
     if not text:

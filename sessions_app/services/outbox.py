@@ -56,6 +56,7 @@ def put(
     row = (session.pk, kind.value, item_id, orjson.dumps(body).decode(), stamp(tick.now), stamp(deadline), "")
     insert(Outbox, COLUMNS, [row])
     session.has_input = session.has_input or kind == OutboxKind.MESSAGE
+    session.has_new_input = session.has_new_input or kind == OutboxKind.MESSAGE
     transaction.on_commit(partial(publish.ring, "outbox", str(session.pk)))
 
 

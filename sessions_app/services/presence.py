@@ -71,6 +71,11 @@ def online(kind: str, names: Iterable[str]) -> set[str]:
     return set(live.values_list("name", flat=True))
 
 
+def is_trusted(kind: str, name: str) -> bool:
+    """Whether this runner or host was heard of within its lease, be its tunnel open or not."""
+    return Lease.objects.filter(kind=kind, name=name, expires_at__gt=Now()).exists()
+
+
 def is_online(kind: str, name: str) -> bool:
     """Whether this runner or host has an open tunnel somewhere."""
     return bool(name) and _online_statement().row(kind=kind, name=name) is not None

@@ -9,7 +9,7 @@ import hashlib
 import string
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -119,6 +119,11 @@ def hold_term() -> timedelta:
     return timedelta(seconds=settings.OMNIGENT_LAUNCH_SECONDS)
 
 
+def release_all() -> None:
+    """Let unanswered attempts be taken up at once; only for the start of a server that is alone."""
+    Receipt.objects.filter(status__isnull=True).update(created_at=timezone.now() - hold_term())
+
+
 def _known(claimed: Claim, receipt: Receipt) -> Known:
     if receipt.fingerprint != claimed.fingerprint:
         raise OmnigentError(
@@ -152,11 +157,15 @@ class Receipts:
         if replay is None:
             …
             receipts.record(202, answer)
+
+    A write that goes on after the transaction records its answer when it is done, or releases the key.
+    `part` counts the writes of a batch: the first one holds the key itself, the others keys made of it.
     """
 
-    def __init__(self, key: str | None, asked_for: bytes) -> None:
+    def __init__(self, key: str | None, asked_for: bytes, *, part: int = 0) -> None:
         self._key = key
         self._asked_for = asked_for
+        self._part = part
         self._claimed: Claim | None = None
 
     @contextmanager
@@ -164,9 +173,23 @@ class Receipts:
         """A transaction that holds the key; gives the answer of an earlier request under it, if any."""
         with transaction.atomic():
             self._claimed = claim(principal, self._key, asked_for=self._asked_for)
+            if self._claimed is not None and self._part:
+                self._claimed = _part_of(self._claimed, self._part)
             known = UNKNOWN if self._claimed is None else take(self._claimed)
             yield None if known.answer is None else orjson.loads(known.answer.body)
 
     def record(self, status: int, answer: Mapping[str, Any]) -> None:
-        """Keep the answer; part of the same transaction."""
+        """Keep the answer."""
         settle(self._claimed, Answer(status, orjson.dumps(answer)))
+
+    def release(self) -> None:
+        """The write has failed after all: a retry starts again."""
+        if self._claimed is not None:
+            Receipt.objects.filter(
+                caller=self._claimed.caller, key=self._claimed.key, status__isnull=True
+            ).delete()
+
+
+def _part_of(whole: Claim, part: int) -> Claim:
+    digest = hashlib.sha256(whole.key.encode()).hexdigest()
+    return replace(whole, key=f"{digest}#{part}")

@@ -8,7 +8,8 @@ from django.db import transaction
 from django.db.models import F
 
 from sessions_app.models import Lease, Session, SessionLabel, TunnelKind
-from sessions_app.services import ingest
+from sessions_app.services import presence
+from sessions_app.services.memory import Memory, recall
 
 INIT_PROTOCOL = 2
 
@@ -25,7 +26,7 @@ class Start:
     generation: int
     ingest_stream: str
     ingest_number: int
-    memory: ingest.Memory
+    memory: Memory
     snapshot: Mapping[str, Any]
     agent_id: str
     sub_agent_name: str | None
@@ -48,11 +49,16 @@ def take_over(*, session_pk: int, runner_id: str, tunnel_generation: int) -> Sta
             generation=session.relay_generation,
             ingest_stream=session.ingest_stream,
             ingest_number=session.ingest_number,
-            memory=ingest.recall(session),
+            memory=recall(session),
             snapshot=_snapshot(session),
             agent_id=session.agent.public_id if session.agent else "",
             sub_agent_name=session.sub_agent_name or None,
         )
+
+
+def is_busy(*, session_pk: int, runner_id: str) -> bool:
+    """Whether the session still waits for something from this runner."""
+    return session_pk in presence.sessions_of_runner(runner_id)
 
 
 def _snapshot(session: Session) -> Mapping[str, Any]:

@@ -21,7 +21,7 @@ from sessions_app.models import (
 
 LARGEST = 512
 AGENT_FIELDS = ("id", "public_id", "name", "harness")
-BESIDE = ("running_turn_id", "running_response_id", "has_input", "has_questions")
+BESIDE = ("running_turn_id", "running_response_id", "has_input", "has_new_input", "has_questions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,7 @@ def _locked(ids: list[int]) -> "QuerySet[Session]":
             running_turn_id=Subquery(running.values("pk")[:1]),
             running_response_id=Subquery(running.values("response_id")[:1]),
             has_input=Exists(waiting),
+            has_new_input=Exists(waiting.filter(claimed_by="")),
             has_questions=Exists(asked),
             **{f"agent_{name}_": F(f"agent__{name}") for name in AGENT_FIELDS},
         )

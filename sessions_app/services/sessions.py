@@ -24,9 +24,13 @@ SEED_RESPONSE = "seed"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewSession:
-    """A session to be created; `labels` are in their stored form, `parent` makes it a sub-agent's."""
+    """A session to be created; `labels` are in their stored form, `parent` makes it a sub-agent's.
+
+    An agent that came with the session is saved together with it.
+    """
 
     agent: Agent
+    is_agent_new: bool = False
     public_id: str = field(default_factory=new_session_id)
     parent: Session | None = None
     sub_agent_name: str = ""
@@ -79,6 +83,8 @@ def create_session(*, new: NewSession, owner: str) -> Session:
 
 def _insert(new: NewSession, owner: str) -> Session:
     now = timezone.now()
+    if new.is_agent_new:
+        new.agent.save(force_insert=True)
     session = Session(
         public_id=new.public_id,
         agent=new.agent,
@@ -264,7 +270,7 @@ def delete_session(*, session_pk: int) -> bool:
         LogEntry.objects.filter(session__in=pks).delete()
         Session.objects.filter(pk__in=pks).delete()
         _delete_unused(own_agents)
-        transaction.on_commit(partial(publish.ring, "access", *map(str, pks)))
+        transaction.on_commit(partial(publish.ring, "deleted", *map(str, pks)))
     return True
 
 

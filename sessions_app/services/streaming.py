@@ -7,9 +7,11 @@ from omnigent.protocol import events, sse
 from sessions_app.events import log
 from sessions_app.events.broker import Broker, Subscription
 from sessions_app.models import Session, Store
-from sessions_app.services import access, ingest
+from sessions_app.services import access
+from sessions_app.services.memory import pending_text
 
 PAGE = 500
+TOO_OLD = "the cursor is older than the log"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +22,15 @@ class Opening:
     subscription: Subscription
     epoch: int
     preamble: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of the log as it is sent, where the reader then stands, and whether it has read it all."""
+
+    data: bytes
+    cursor: int
+    is_last: bool
 
 
 def epoch() -> int:
@@ -50,13 +61,9 @@ def open_stream(*, principal: Principal, session_id: str, cursor: str | None, br
         subscription = broker.subscribe(session.pk, session.seq)
         preamble = heartbeat + _prefix(session)
     elif after < session.log_floor or after > session.seq:
-        subscription = broker.subscribe(session.pk, session.seq)
-        reason = "the cursor is older than the log" if 0 <= after <= session.seq else "the cursor is unknown"
-        preamble = heartbeat + _synthetic(
-            events.StreamReset(
-                conversation_id=session.public_id, reason=reason, resume_after=session.resume_after
-            )
-        )
+        subscription = broker.subscribe(session.pk, session.resume_after)
+        reason = TOO_OLD if 0 <= after <= session.seq else "the cursor is unknown"
+        preamble = heartbeat + _reset(session, reason)
     else:
         subscription = broker.subscribe(session.pk, after)
         preamble = heartbeat
@@ -71,7 +78,7 @@ def _prefix(session: Session) -> bytes:
     """The text of the response under way, for a reader that does not resume."""
     if session.open_seq is None:
         return b""
-    text = "".join(ingest.pending_text(session.pk, session.open_seq - 1, session.seq))
+    text = "".join(pending_text(session.pk, session.open_seq - 1, session.seq))
     if not text:
         return b""
     response = events.response_object(
@@ -85,10 +92,30 @@ def _prefix(session: Session) -> bytes:
     )
 
 
-def catch_up(subscription: Subscription) -> tuple[list[bytes], bool]:
-    """The next page of the log for a reader that is behind, and whether that was all of it."""
-    entries = log.read(subscription.session_id, subscription.cursor, PAGE)
-    return [entry.frame() for entry in entries], len(entries) < PAGE
+def catch_up(subscription: Subscription) -> Page:
+    """The next page of the log for a reader that is behind.
+
+    What it has not read may be past the retention by now: then it is sent a reset and goes on after that.
+    """
+    after = subscription.cursor
+    entries = log.read(subscription.session_id, after, PAGE)
+    if (entries[0].seq if entries else _floor(subscription.session_id) + 1) > after + 1:
+        session = Session.objects.get(pk=subscription.session_id)
+        return Page(_reset(session, TOO_OLD), session.resume_after, is_last=False)
+    cursor = entries[-1].seq if entries else after
+    return Page(b"".join([entry.frame() for entry in entries]), cursor, is_last=len(entries) < PAGE)
+
+
+def _floor(session_pk: int) -> int:
+    return Session.objects.filter(pk=session_pk).values_list("log_floor", flat=True).first() or 0
+
+
+def _reset(session: Session, reason: str) -> bytes:
+    return _synthetic(
+        events.StreamReset(
+            conversation_id=session.public_id, reason=reason, resume_after=session.resume_after
+        )
+    )
 
 
 def may_still_read(*, principal: Principal, session_id: str, subscription: Subscription) -> tuple[bool, int]:

@@ -4,6 +4,7 @@ Every function works on a locked session of an open tick, names the states it ex
 changed anything: losing a race is a normal result.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from sessions_app.models import Session, Status, TurnStatus
 from sessions_app.services import elicitations
 from sessions_app.services.tick import NewItem, Tick, flat_item
 
+MAX_CODE = 64
 BUSY = (Status.RUNNING, Status.WAITING)
 
 TURN_ENDS: Mapping[str, TurnStatus] = {
@@ -53,9 +55,21 @@ def close_response(tick: Tick, session: Session, event: events.Event) -> None:
     if turn is not None:
         turn.status = TURN_ENDS[event.type]
         turn.ended_at = tick.now
-        error = getattr(event, "response", {}).get("error") or {}
-        turn.error_code = str(error.get("code", ""))[:64]
+        if turn.status == TurnStatus.FAILED:
+            turn.error_code = readable_error(getattr(event, "response", {}).get("error"))["code"]
         tick.save_turn(turn)
+
+
+def readable_error(error: object) -> dict[str, Any]:
+    """The error object of a failure, whatever the runner has said of it."""
+    known: Mapping[str, Any] = error if isinstance(error, Mapping) else {}
+    names = ("title", "cause", "remediation")
+    words = {name: known[name] for name in names if isinstance(known.get(name), str)}
+    message = known.get("message") or (error if isinstance(error, str) else "")
+    code = str(known.get("code") or "turn_failed")[:MAX_CODE]
+    return events.error_object(
+        code, str(message or "The turn failed"), undelivered=known.get("undelivered"), **words
+    )
 
 
 def running_edge(tick: Tick, session: Session, event: events.SessionStatus) -> None:
@@ -70,18 +84,16 @@ def running_edge(tick: Tick, session: Session, event: events.SessionStatus) -> N
 
 
 def resting_edge(tick: Tick, session: Session, event: events.SessionStatus) -> None:
-    """The runner says idle or waiting. A failure stays; a message still on its way keeps it running."""
+    """The runner says idle or waiting. A failure stays; a message that it cannot know of keeps it running.
+
+    A message that was sent before may have been taken and answered: then this edge is the end of its turn.
+    """
     session.interrupt_fence = False
+    if session.status == Status.FAILED or session.has_new_input:
+        return
     session.active_response_id = ""
-    if session.status == Status.FAILED:
-        return
-    if session.has_input:
-        return
-    turn = tick.turn(session)
-    if turn is not None:
-        turn.status = TurnStatus.CANCELLED
-        turn.ended_at = tick.now
-        tick.save_turn(turn)
+    _close_turn(tick, session, TurnStatus.CANCELLED)
+    elicitations.void(tick, session)
     session.status = Status.WAITING if event.status == "waiting" else Status.IDLE
     tick.append(session, event)
 
@@ -90,23 +102,14 @@ def fail(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str
     """The turn cannot go on: close its response, store the error, and say so. Idle sessions stay idle."""
     if session.status not in BUSY:
         return False
-    whole = events.error_object(
-        str(error["code"]),
-        str(error["message"]),
-        title=error.get("title"),
-        cause=error.get("cause"),
-        remediation=error.get("remediation"),
-    )
-    turn = tick.turn(session)
+    whole = readable_error(error)
     response_id = session.active_response_id
-    if turn is not None:
-        if response_id and turn.response_id == response_id:
-            tick.append(session, _failed_response(tick, session, response_id, whole))
-        turn.status = TurnStatus.FAILED
-        turn.error_code = str(error["code"])[:64]
-        turn.ended_at = tick.now
-        tick.save_turn(turn)
     store_error(tick, session, whole, response_id=response_id or session.public_id, source="execution")
+    if _close_turn(tick, session, TurnStatus.FAILED, whole["code"]):
+        tick.append(
+            session,
+            events.ResponseFailed(source="execution", response=_ended(tick, session, "failed", whole)),
+        )
     record_failure(tick, session, whole, item_id=item_id)
     tick.append(session, _status(session, response_id=response_id or None, error=whole))
     return True
@@ -116,9 +119,10 @@ def failed_edge(tick: Tick, session: Session, event: events.SessionStatus) -> No
     """The runner says that the turn failed; its response and error item came before."""
     if session.status == Status.FAILED:
         return
-    error = event.error or events.error_object("turn_failed", "The turn failed")
+    error = readable_error(event.error)
+    _close_turn(tick, session, TurnStatus.FAILED, error["code"])
     record_failure(tick, session, error)
-    tick.append(session, event)
+    tick.append(session, dataclasses.replace(event, error=error))
 
 
 def record_failure(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str = "") -> None:
@@ -136,14 +140,12 @@ def rest(tick: Tick, session: Session) -> bool:
     """The runner went away on purpose with nothing under way: a busy session becomes idle."""
     if session.status not in BUSY:
         return False
-    turn = tick.turn(session)
-    if turn is not None:
-        turn.status = TurnStatus.CANCELLED
-        turn.ended_at = tick.now
-        tick.save_turn(turn)
+    if _close_turn(tick, session, TurnStatus.CANCELLED):
+        tick.append(session, events.ResponseCancelled(response=_ended(tick, session, "cancelled")))
     session.status = Status.IDLE
     session.active_response_id = ""
     session.interrupt_fence = False
+    session.updated_at = tick.now
     elicitations.void(tick, session)
     tick.append(session, _status(session))
     return True
@@ -178,17 +180,28 @@ def store_error(
     tick.append(session, events.OutputItemDone(item=flat_item(item)))
 
 
-def _failed_response(
-    tick: Tick, session: Session, response_id: str, error: Mapping[str, Any]
-) -> events.ResponseFailed:
-    response = events.response_object(
-        id=response_id,
-        status="failed",
+def _close_turn(tick: Tick, session: Session, status: TurnStatus, error_code: str = "") -> bool:
+    """End the turn that is running; true when its response has begun and its end has to be shown."""
+    turn = tick.turn(session)
+    if turn is None:
+        return False
+    turn.status = status
+    turn.error_code = error_code
+    turn.ended_at = tick.now
+    tick.save_turn(turn)
+    return bool(turn.response_id) and turn.response_id == session.active_response_id
+
+
+def _ended(
+    tick: Tick, session: Session, status: events.ResponseStatus, error: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    return events.response_object(
+        id=session.active_response_id,
+        status=status,
         model=session.agent.name if session.agent else "",
         created_at=int(tick.now.timestamp()),
         error=error,
     )
-    return events.ResponseFailed(source="execution", response=response)
 
 
 def _status(

@@ -32,7 +32,9 @@ def update(
         _refuse_unsupported(body)
         update_session(principal=principal, found=found, changes=changes_of(body))
         wanted = snapshot.Wanted(items=False, usage=with_usage)
-        shown = snapshot.read(found.pk, permission_level=found.level, wanted=wanted)
+        shown = snapshot.read(
+            found.pk, permission_level=found.level, user_id=principal.user_id, wanted=wanted
+        )
         if shown is None:
             raise access.not_found()
         return Answer(200, orjson.dumps(shown))

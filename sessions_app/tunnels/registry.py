@@ -12,7 +12,7 @@ class Tunnels:
         self._tunnels: dict[tuple[str, str], Tunnel] = {}
 
     def add(self, tunnel: Tunnel) -> Tunnel | None:
-        """Register a tunnel; returns the older one of the same name, which the caller closes."""
+        """Register a tunnel; returns the one it replaces, or itself when a newer one is there already."""
         key = (tunnel.kind, tunnel.name)
         older = self._tunnels.get(key)
         if older is not None and older.generation > tunnel.generation:

@@ -66,12 +66,14 @@ class Exchange:
 
     def take(self, frame: frames.ResponseHead | frames.ResponseBody | frames.ResponseEnd) -> bool:
         """Take the next frame of this exchange; false when it was the last."""
+        if self._ended:
+            return not isinstance(frame, frames.ResponseEnd)
         match frame:
             case frames.ResponseHead():
                 if not self._head.done():
                     self._head.set_result(frame)
             case frames.ResponseBody():
-                return self._take_body(frame)
+                self._take_body(frame)
             case frames.ResponseEnd(error=None):
                 if not self._head.done():
                     self.lose(_aborted("the runner ended the response before its head"))
@@ -84,14 +86,18 @@ class Exchange:
                 return False
         return True
 
-    def _take_body(self, frame: frames.ResponseBody) -> bool:
-        data = frames.decode_body(frame.body, frame.encoding)
+    def _take_body(self, frame: frames.ResponseBody) -> None:
+        """A body that has to be given up stays registered until its reader cancels it in the runner."""
+        try:
+            data = frames.decode_body(frame.body, frame.encoding)
+        except frames.FrameError as error:
+            self.lose(_aborted(f"an unreadable slice: {error}"))
+            return
         self._buffered += len(data)
         if self._buffered > MAX_BUFFERED:
             self.lose(_aborted("the reader of this response is too slow"))
-            return False
-        self._chunks.put_nowait(data)
-        return True
+        else:
+            self._chunks.put_nowait(data)
 
 
 def _aborted(reason: str) -> OmnigentError:

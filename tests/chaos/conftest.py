@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.chaos.fuse import FILE_VARIABLE, TAKEN_SUFFIX, Point
@@ -57,7 +58,12 @@ class Chaos:
         for index, server in enumerate(self.stack.servers):
             if not server.is_running:
                 self.stack.start_server(index)
-        self.stack.wait_host()
+        wait_for(self.host_answers, seconds=CRASH_SECONDS, what="the host back", every=0.1)
+
+    def host_answers(self) -> bool:
+        """Whether a session can be made on the host; its lease alone may be that of a tunnel that died."""
+        body = {"agent_id": self.stack.api.agent_id(), "host_id": "auto", "title": "probe"}
+        return self.stack.api.http.post("/v1/sessions", json=body).status_code == httpx.codes.CREATED
 
 
 @pytest.fixture(scope="session")

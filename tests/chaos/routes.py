@@ -98,7 +98,7 @@ def rests(api: Api, session_id: str) -> None:
 def is_born_once(api: Api, session_id: str) -> None:
     """One session of that title."""
     found = api.get("/v1/sessions", limit=1000)["data"]
-    assert sum(row["title"] == f"born of {session_id}" for row in found) == 1
+    assert sum(row.get("title") == f"born of {session_id}" for row in found) == 1
 
 
 def is_renamed(api: Api, session_id: str) -> None:

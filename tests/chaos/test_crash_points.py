@@ -1,6 +1,7 @@
 """kill -9 of a server at every named point of every write: sent again with its key, it happened once."""
 
 import uuid
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ from tests.chaos.conftest import Chaos
 from tests.chaos.fuse import Point
 from tests.chaos.routes import ROUTES, Route
 from tests.e2e.order import assert_same_as_items
+from tests.e2e.program import wait_for
 from tests.e2e.stream import Stream, assert_no_gap
 
 pytestmark = pytest.mark.chaos
@@ -30,7 +32,7 @@ def test_a_write_survives_a_crash_exactly_once(chaos: Chaos, route: Route, point
     first = attempt(route, chaos, session_id, key)
     chaos.wait_crash()
     chaos.restart()
-    second = route.send(api, session_id, key)
+    second = until_answered(lambda: route.send(api, session_id, key))
 
     assert second.is_success, f"{second.status_code} {second.text}"
     if first is not None:
@@ -39,6 +41,18 @@ def test_a_write_survives_a_crash_exactly_once(chaos: Chaos, route: Route, point
     if api.http.get(f"/v1/sessions/{session_id}").is_success:
         assert_the_client_has_the_log(chaos, session_id, stream)
     stream.close()
+
+
+def until_answered(send: Callable[[], httpx.Response]) -> httpx.Response:
+    """The answer of a request that is repeated, as a client does that is told that it is still under way."""
+    answers: list[httpx.Response] = []
+
+    def settled() -> bool:
+        answers.append(send())
+        return answers[-1].status_code != httpx.codes.CONFLICT
+
+    wait_for(settled, seconds=30, what="an answer that is not 409", every=0.5)
+    return answers[-1]
 
 
 def attempt(route: Route, chaos: Chaos, session_id: str, key: str) -> httpx.Response | None:

@@ -69,9 +69,7 @@ class FakeHost:
     def report_exit(self, runner_id: str, error: str, *, had_connected: bool) -> None:
         """Tell the server that a runner has died."""
         self.alive.discard(runner_id)
-        self._say(
-            host_frames.RunnerExited(runner_id=runner_id, error=error, had_connected=had_connected)
-        )
+        self._say(host_frames.RunnerExited(runner_id=runner_id, error=error, had_connected=had_connected))
 
     def _say(self, frame: frames.Frame) -> None:
         assert self._socket is not None
@@ -81,6 +79,8 @@ class FakeHost:
         while True:
             message = await socket.outgoing.get()
             if message["type"] == "websocket.close":
+                self._socket = None
+                socket.disconnect(message["code"])
                 return
             if message["type"] == "websocket.send":
                 self._take(host_frames.parse(message["text"]))

@@ -47,7 +47,10 @@ class Line:
 
 
 class FakeRunner:
-    """One runner process. `taken` is what it has accepted, in order; `plan` says how to treat what comes."""
+    """One runner process. `taken` is what it has accepted, in order; `plan` says how to treat what comes.
+
+    With `is_half_open` it does not notice that the server has closed a connection.
+    """
 
     def __init__(self, server: Any, runner_id: str = "runner_fake", *, token: str | None = None) -> None:
         self.runner_id = runner_id_for(token) if token else runner_id
@@ -55,6 +58,7 @@ class FakeRunner:
         self.taken: list[dict[str, Any]] = []
         self.posted: list[dict[str, Any]] = []
         self.opened: list[str] = []
+        self.is_half_open = False
         self.plan: deque[Answer] = deque()
         self.gate = asyncio.Event()
         self.gate.set()
@@ -83,7 +87,10 @@ class FakeRunner:
         assert (await socket.next())["type"] == "websocket.accept"
         line = Line(socket)
         hello = frames.Hello(
-            runner_version="0", frame_protocol_version=1, harnesses=("scripted",), capabilities=(frames.EVENT_ACK,)
+            runner_version="0",
+            frame_protocol_version=1,
+            harnesses=("scripted",),
+            capabilities=(frames.EVENT_ACK,),
         )
         line.say(hello)
         line.reading = asyncio.create_task(self._read(line))
@@ -94,15 +101,15 @@ class FakeRunner:
     async def disconnect(self, code: int = LOST, line: Line | None = None) -> None:
         """The connection goes; the process lives on."""
         line = line or self.line
-        if line is None:
+        if line is None or line not in self.lines:
             return
         if self.line is line:
             self.line = None
+        self.lines.remove(line)
         line.socket.disconnect(code)
         await asyncio.wait_for(line.socket.task, 10)
         if line.reading is not None:
             line.reading.cancel()
-        self.lines.remove(line)
 
     async def end(self) -> None:
         """The process ends: all its connections go."""
@@ -144,6 +151,9 @@ class FakeRunner:
                 line.close_code = message["code"]
                 if self.line is line:
                     self.line = None
+                if not self.is_half_open:
+                    line.socket.disconnect(message["code"])
+                    self.lines.remove(line)
                 return
             if message["type"] == "websocket.send":
                 self._take(line, frames.parse(message["text"]))

@@ -10,6 +10,7 @@ import orjson
 from sessions_app.models import Item, LogEntry, Outbox, Receipt, Runner, Session
 from sessions_app.process import Process
 from tests.factories import make_session
+from tests.inputs.door import Door
 from tests.inputs.fake_host import HOST_ID, FakeHost
 from tests.inputs.fake_runner import FakeRunner
 from tests.inputs.waiting import eventually
@@ -29,8 +30,13 @@ def said(text: str, **data: Any) -> dict[str, Any]:
 class Rig:
     """A server and a client of it."""
 
-    process: Process
+    door: Door
     http: httpx.AsyncClient
+
+    @property
+    def process(self) -> Process:
+        """The process that serves now."""
+        return self.door.process
 
     async def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Call something synchronous on a database thread."""

@@ -50,7 +50,7 @@ async def test_everything_asked_for_is_stored(
 
     snapshot = (await http.post(URL, json=asked)).json()
 
-    assert snapshot["labels"] == {"env": "prod", "omnigent.pinned.local": "1"}
+    assert snapshot["labels"] == {"env": "prod", "omnigent.pinned": "1"}
     assert (snapshot["reasoning_effort"], snapshot["model_override"]) == ("high", "claude-opus-4-7")
     assert (snapshot["harness"], snapshot["terminal_launch_args"]) == ("anthropic", ["-v"])
     grants = await process.pool.run(lambda: list(Grant.objects.values_list("user_id", "level")))

@@ -1,5 +1,7 @@
 """DELETE /v1/sessions/{id}."""
 
+import asyncio
+
 import httpx
 import pytest
 from django.db.models import Model
@@ -48,6 +50,22 @@ async def test_everything_below_goes_too(http: httpx.AsyncClient, process: Proce
     )
     assert left == {**dict.fromkeys(left, 0), "Session": 1, "Grant": 1}
     assert (await http.get(url(other))).status_code == 200
+
+
+async def test_open_streams_end(http: httpx.AsyncClient, process: Process) -> None:
+    session = await process.pool.run(make_session)
+    child = await process.pool.run(make_child, session, "a:b")
+
+    async with asyncio.timeout(10):
+        reading = [asyncio.create_task(http.get(f"{url(one)}/stream")) for one in (session, child)]
+        while len(process.broker) < len(reading):
+            await asyncio.wait(reading, timeout=0.01)
+        await http.delete(url(session))
+        streams = [await task for task in reading]
+
+    for stream in streams:
+        assert stream.text.startswith("event: session.heartbeat\n")
+        assert stream.text.endswith("event: done\ndata: [DONE]\n\n")
 
 
 async def test_a_sessions_own_agent_goes_with_it(http: httpx.AsyncClient, process: Process) -> None:

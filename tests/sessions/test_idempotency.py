@@ -10,6 +10,7 @@ from django.utils import timezone
 from agents_app.models import Agent
 from sessions_app.models import Receipt, Session
 from sessions_app.process import Process
+from sessions_app.services import receipts
 from tests.error_shape import assert_error
 from tests.factories import make_agent, make_session
 
@@ -129,6 +130,22 @@ async def test_an_abandoned_create_is_taken_up_where_it_was_left(
     third = await http.post(URL, json={"agent_id": agent.public_id}, headers=KEY)
     assert third.content == second.content
     assert await process.pool.run(Session.objects.count) == 1
+
+
+async def test_a_server_that_starts_alone_holds_no_keys(
+    http: httpx.AsyncClient, agent: Agent, process: Process
+) -> None:
+    body = {"agent_id": agent.public_id}
+    first = await http.post(URL, json=body, headers=KEY)
+
+    def crash() -> None:
+        Session.objects.update(runner_id="runner_x")
+        Receipt.objects.update(status=None, resource=first.json()["id"], created_at=timezone.now())
+        receipts.release_all()
+
+    await process.pool.run(crash)
+
+    assert (await http.post(URL, json=body, headers=KEY)).json()["id"] == first.json()["id"]
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "ä"])

@@ -114,17 +114,45 @@ def test_filters_by_agent(reader: Client) -> None:
 
 @pytest.mark.parametrize(
     ("needle", "hits"),
-    [("DEBUG", 1), ("100%", 1), ("0_0", 0), ("needle in a", 1), ('quo"ted', 1), ("nowhere", 0), ("", 3)],
+    [
+        ("DEBUG", 1),
+        ("100%", 1),
+        ("0_0", 0),
+        ("needle in a", 1),
+        ('quo"ted', 1),
+        ("nowhere", 0),
+        ("", 3),
+        ("content", 0),
+        ("\\", 0),
+        ("USER", 0),
+        ("Ls", 1),
+    ],
 )
 def test_search_is_a_literal_substring_of_title_or_items(reader: Client, needle: str, hits: int) -> None:
     agent = make_agent()
     make_session(agent, title="Debug auth, 100% sure")
     talk = make_session(agent)
     user_said(talk, 'a quo"ted word')
+    add_item(
+        talk, items.FunctionCall(agent="user", name="content", arguments='{"command":"ls"}', call_id="c")
+    )
     add_item(talk, items.FunctionCallOutput(call_id="c", output="a Needle in a haystack"))
     make_session(agent, title="100 and 0x0")
 
     assert len(listed(reader, search_query=needle)) == hits
+
+
+def test_a_hit_in_the_text_shows_its_surroundings(reader: Client) -> None:
+    agent = make_agent()
+    talk = make_session(agent, title="no hit here")
+    agent_said(talk, "x" * 100 + "\n  and  the\tNeedle " + "y" * 200)
+    user_said(talk, "a needle again")
+    titled = make_session(agent, title="needle")
+
+    rows = {row["id"]: row for row in reader.get(URL, {"search_query": "needle"}).json()["data"]}
+
+    assert rows[talk.public_id]["search_snippet"] == "…" + "x" * 51 + " and the Needle " + "y" * 59 + "…"
+    assert "search_snippet" not in rows[titled.public_id]
 
 
 def test_labels_show_and_other_peoples_pins_do_not(reader: Client) -> None:

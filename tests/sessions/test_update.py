@@ -82,7 +82,7 @@ async def test_labels_merge(http: httpx.AsyncClient, session: Session) -> None:
 
 async def test_a_pin_is_the_callers_own(http: httpx.AsyncClient, session: Session) -> None:
     pinned = await http.patch(url(session), json={"labels": {"omnigent.pinned": "1"}})
-    assert pinned.json()["labels"] == {"omnigent.pinned.local": "1"}
+    assert pinned.json()["labels"] == {"omnigent.pinned": "1"}
 
     unpinned = await http.patch(url(session), json={"labels": {"omnigent.pinned": ""}})
     assert unpinned.json()["labels"] == {}
