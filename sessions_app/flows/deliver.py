@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import orjson
@@ -9,7 +10,7 @@ import orjson
 from omnigent.errors import ErrorCode, OmnigentError
 from sessions_app.flows import launch
 from sessions_app.models import OutboxKind
-from sessions_app.services import outbox
+from sessions_app.services import outbox, presence
 from sessions_app.tunnels.tunnel import Tunnel, TunnelLost
 
 if TYPE_CHECKING:
@@ -22,6 +23,14 @@ FORWARD_SECONDS = 60.0
 INTERRUPT_SECONDS = 5.0
 
 
+class Outcome(Enum):
+    """What became of an attempt; one that was sent may have reached the runner."""
+
+    DONE = "done"
+    SENT = "sent"
+    UNSENT = "unsent"
+
+
 class Deliveries:
     """The outbox loop of one process: it delivers for the tunnels held here, and launches missing runners."""
 
@@ -31,6 +40,7 @@ class Deliveries:
         self._wake = asyncio.Event()
         self._draining: dict[int, asyncio.Task[None]] = {}
         self._again: set[int] = set()
+        self._is_stopped = False
 
     def ring(self, keys: tuple[str, ...]) -> None:
         """Something was put into the outbox, or a tunnel has changed: of these sessions, or of any."""
@@ -49,16 +59,20 @@ class Deliveries:
             except TimeoutError:
                 pass
             self._wake.clear()
-            for session_pk, _ in await self._process.pool.run(outbox.waiting_sessions):
+            waiting = await self._process.pool.run(outbox.waiting_sessions, holder=self._process.replica_id)
+            for session_pk in waiting:
                 self._start(session_pk)
 
     async def stop(self) -> None:
-        """Stop delivering; what is not delivered stays in the outbox."""
+        """Stop delivering for good; what is not delivered stays in the outbox."""
+        self._is_stopped = True
         for task in self._draining.values():
             task.cancel()
         await asyncio.gather(*self._draining.values(), return_exceptions=True)
 
     def _start(self, session_pk: int) -> None:
+        if self._is_stopped:
+            return
         if session_pk in self._draining:
             self._again.add(session_pk)
             return
@@ -72,8 +86,7 @@ class Deliveries:
             logger.error("delivery_failed", extra={"session": session_pk}, exc_info=task.exception())
         if session_pk in self._again:
             self._again.discard(session_pk)
-            if not task.cancelled():
-                self._start(session_pk)
+            self._start(session_pk)
 
     async def _drain(self, session_pk: int) -> None:
         process = self._process
@@ -82,22 +95,26 @@ class Deliveries:
                 outbox.claim,
                 session_pk=session_pk,
                 holder=process.replica_id,
-                held_runners=process.tunnels.names("runner"),
                 seconds=CLAIM_SECONDS,
             )
             if delivery is None:
                 return
-            is_done = False
+            outcome = Outcome.SENT
             try:
-                is_done = await self._deliver(delivery)
+                outcome = await self._deliver(delivery)
             finally:
-                if not is_done:
-                    await process.pool.run(outbox.release, delivery=delivery, holder=process.replica_id)
-            if not is_done:
+                if outcome is not Outcome.DONE:
+                    await process.pool.run(
+                        outbox.release,
+                        delivery=delivery,
+                        holder=process.replica_id,
+                        was_sent=outcome is Outcome.SENT,
+                    )
+            if outcome is not Outcome.DONE:
                 return
 
-    async def _deliver(self, delivery: outbox.Delivery) -> bool:
-        """Deliver one row; false leaves it for later or for another process."""
+    async def _deliver(self, delivery: outbox.Delivery) -> Outcome:
+        """Deliver one row, or leave it for later or for another process."""
         process = self._process
         tunnel = process.tunnels.get("runner", delivery.runner_id) if delivery.runner_id else None
         try:
@@ -105,32 +122,41 @@ class Deliveries:
                 return await self._without_tunnel(delivery)
             await self._forward(delivery, tunnel)
         except TunnelLost:
-            return False
+            return Outcome.SENT
         except OmnigentError as error:
-            code = "runner_rejected_event" if isinstance(error, Rejected) else error.code.value
+            is_rejected = isinstance(error, Rejected)
+            if tunnel is not None and not is_rejected and not await self._is_current(tunnel):
+                return Outcome.SENT
+            code = "runner_rejected_event" if is_rejected else error.code.value
             await process.pool.run(outbox.refused, delivery=delivery, code=code, message=error.message)
-        return True
+        return Outcome.DONE
 
-    async def _without_tunnel(self, delivery: outbox.Delivery) -> bool:
+    async def _is_current(self, tunnel: Tunnel) -> bool:
+        """Whether the runner has not dialled in anew: what fails on an older tunnel says nothing."""
+        return not tunnel.lost.is_set() and await self._process.pool.run(
+            presence.is_newest, kind=tunnel.kind, name=tunnel.name, generation=tunnel.generation
+        )
+
+    async def _without_tunnel(self, delivery: outbox.Delivery) -> Outcome:
         process = self._process
         try:
-            if delivery.kind == OutboxKind.MESSAGE and delivery.host_id:
+            if delivery.has_message and delivery.host_id:
                 await launch.ensure_runner(process, delivery.session_pk)
-                return False
+                return Outcome.UNSENT
             standing = await launch.await_runner(process, delivery.session_pk, 0)
         except OmnigentError as error:
             if error.code is ErrorCode.HOST_OFFLINE and not delivery.is_late:
-                return False
+                return Outcome.UNSENT
             raise
         if standing.is_online or not delivery.is_late:
-            return False
+            return Outcome.UNSENT
         raise OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, "The session's runner did not come back in time")
 
     async def _forward(self, delivery: outbox.Delivery, tunnel: Tunnel) -> None:
         process = self._process
         relay = process.relays.ensure(delivery.session_pk, tunnel)
         await asyncio.shield(relay.ready)
-        if delivery.kind == OutboxKind.MESSAGE and not delivery.was_tried:
+        if delivery.kind == OutboxKind.MESSAGE and not delivery.was_sent:
             await process.pool.run(outbox.open_turn, delivery=delivery)
         seconds = INTERRUPT_SECONDS if delivery.kind == OutboxKind.INTERRUPT else FORWARD_SECONDS
         answer = await process.rpc.runner(

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from sessions_app.process import Process
 
 
-async def finish(
-    process: "Process", session_pk: int, receipts: Receipts, answer: Mapping[str, Any]
-) -> None:
+async def finish(process: "Process", session_pk: int, receipts: Receipts, answer: Mapping[str, Any]) -> None:
     """Stop as a request asks; its receipt is kept once the host has confirmed."""
     try:
         await stop_session(process, session_pk)

@@ -11,7 +11,7 @@ from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import runner_id_for
 from omnigent.protocol import events
 from sessions_app.models import Host, Outbox, OutboxKind, Runner, Session, TunnelKind
-from sessions_app.services import ingest, presence, turns
+from sessions_app.services import ingest, presence, recovery, turns
 from sessions_app.services.memory import recall
 from sessions_app.services.tick import tick_of
 
@@ -76,8 +76,8 @@ def prepare(session_pk: int) -> Launch:
             session_id=session.pk,
             created_at=tick.now,
         )
+        recovery.leave_runner(tick, session)
         replaced, session.runner_id = session.runner_id, runner_id
-        Outbox.objects.filter(session=session, kind=OutboxKind.CONTROL).delete()
         harness = session.harness_override or (session.agent.harness if session.agent else None)
         return Launch(
             session_pk=session.pk,
@@ -99,13 +99,15 @@ def record_failure(*, session_pk: int, runner_id: str, code: str, message: str) 
             if session.runner_id != runner_id:
                 continue
             error = events.error_object(code, message)
-            if not turns.fail(tick, session, error):
+            waiting = Outbox.objects.filter(session=session, kind=OutboxKind.MESSAGE).order_by("id")
+            item_id = waiting.values_list("item_id", flat=True).first() or ""
+            waiting.delete()
+            if not turns.fail(tick, session, error, item_id=item_id):
                 turns.record_failure(tick, session, error)
                 tick.append(
                     session,
                     events.SessionStatus(conversation_id=session.public_id, status="failed", error=error),
                 )
-            Outbox.objects.filter(session=session, kind=OutboxKind.MESSAGE).delete()
 
 
 def exit_report(runner_id: str) -> str:

@@ -1,6 +1,6 @@
 """The outbox: what runners still have to be told, in order, claimed by one server at a time."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Min, Q
+from django.db.models import Exists, Min, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -18,13 +18,13 @@ from sessions_app.events import publish
 from sessions_app.models import (
     Elicitation,
     ElicitationStatus,
+    Lease,
     Outbox,
     OutboxKind,
     Session,
-    Status,
     TunnelKind,
 )
-from sessions_app.services import presence, turns
+from sessions_app.services import turns
 from sessions_app.services.tick import Tick, tick_of
 from sessions_app.statements import insert
 
@@ -33,7 +33,11 @@ COLUMNS = ("session_id", "kind", "item_id", "body", "created_at", "deadline", "c
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
-    """A claimed row, and what its delivery needs to know of the session."""
+    """A claimed row, and what its delivery needs to know of the session.
+
+    `was_sent` says that an earlier attempt may have reached the runner, `has_message` that a message is among
+    what the session still has to deliver.
+    """
 
     pk: int
     kind: str
@@ -44,7 +48,8 @@ class Delivery:
     runner_id: str
     host_id: str
     is_late: bool
-    was_tried: bool
+    was_sent: bool
+    has_message: bool
 
 
 def put(
@@ -60,32 +65,38 @@ def put(
     transaction.on_commit(partial(publish.ring, "outbox", str(session.pk)))
 
 
-def waiting_sessions() -> list[tuple[int, str]]:
-    """(session, its runner id) of every session with something to deliver that nobody holds."""
+def _open_lease(runner_id: Any) -> Any:  # a name or an expression that gives one
+    return Lease.objects.filter(
+        kind=TunnelKind.RUNNER, name=runner_id, closed_at__isnull=True, expires_at__gt=Now()
+    )
+
+
+def waiting_sessions(*, holder: str) -> list[int]:
+    """Sessions with something to deliver that nobody works on, or that is this process's to do."""
     free = Q(claimed_until__isnull=True) | Q(claimed_until__lt=Now())
+    ours = Exists(_open_lease(OuterRef("session__runner_id")).filter(holder=holder)) & ~Q(claimed_by=holder)
     heads = Outbox.objects.values("session").annotate(head=Min("id")).values("head")
-    rows = Outbox.objects.filter(free, id__in=heads)
-    return list(rows.values_list("session_id", "session__runner_id"))
+    return list(Outbox.objects.filter(free | ours, id__in=heads).values_list("session_id", flat=True))
 
 
-def claim(*, session_pk: int, holder: str, held_runners: Collection[str], seconds: float) -> Delivery | None:
+def claim(*, session_pk: int, holder: str, seconds: float) -> Delivery | None:
     """Take the oldest delivery of a session for `seconds`; None when there is none or it is another's to do.
 
-    It is another's when that process holds the tunnel of the session's runner, or has claimed the row.
+    It is the process's that holds the tunnel of the session's runner, whoever has claimed it before: that one
+    may have died with its claim, and the runner knows what it has had. Without a tunnel the first claim counts.
     """
     row = Outbox.objects.filter(session_id=session_pk).select_related("session").order_by("id").first()
     if row is None:
         return None
     runner_id = row.session.runner_id
-    if runner_id not in held_runners and presence.online(TunnelKind.RUNNER, [runner_id]):
+    holds_tunnel = _open_lease(runner_id).values_list("holder", flat=True).first()
+    if holds_tunnel not in (None, holder):
         return None
     mine = Q(claimed_by=holder) | Q(claimed_until__isnull=True) | Q(claimed_until__lt=Now())
-    was_tried = bool(row.claimed_by)
-    won = Outbox.objects.filter(mine, pk=row.pk).update(
-        claimed_by=holder, claimed_until=Now() + timedelta(seconds=seconds)
-    )
-    if not won:
+    free = Outbox.objects.filter(pk=row.pk) if holds_tunnel else Outbox.objects.filter(mine, pk=row.pk)
+    if not free.update(claimed_by=holder, claimed_until=Now() + timedelta(seconds=seconds)):
         return None
+    is_message = row.kind == OutboxKind.MESSAGE
     return Delivery(
         pk=row.pk,
         kind=row.kind,
@@ -93,16 +104,19 @@ def claim(*, session_pk: int, holder: str, held_runners: Collection[str], second
         body=orjson.loads(row.body),
         session_pk=row.session_id,
         session_id=row.session.public_id,
-        runner_id=row.session.runner_id,
+        runner_id=runner_id,
         host_id=row.session.host_id,
         is_late=row.deadline < timezone.now(),
-        was_tried=was_tried,
+        was_sent=bool(row.claimed_by),
+        has_message=is_message
+        or Outbox.objects.filter(session_id=session_pk, kind=OutboxKind.MESSAGE).exists(),
     )
 
 
-def release(*, delivery: Delivery, holder: str) -> None:
+def release(*, delivery: Delivery, holder: str, was_sent: bool) -> None:
     """Let go of a claim so that whoever holds the tunnel next can take it at once."""
-    Outbox.objects.filter(pk=delivery.pk, claimed_by=holder).update(claimed_until=None)
+    kept = holder if was_sent or delivery.was_sent else ""
+    Outbox.objects.filter(pk=delivery.pk, claimed_by=holder).update(claimed_until=None, claimed_by=kept)
 
 
 def open_turn(*, delivery: Delivery) -> None:
@@ -125,18 +139,16 @@ def delivered(*, delivery: Delivery) -> None:
 
 
 def refused(*, delivery: Delivery, code: str, message: str) -> None:
-    """It cannot be delivered: a message fails its turn, an interrupt is void."""
+    """It cannot be delivered: a message fails its turn, an interrupt is void.
+
+    A session that was bound to another runner meanwhile has its delivery left for that one.
+    """
     with tick_of([delivery.session_pk]) as tick:
-        Outbox.objects.filter(pk=delivery.pk).delete()
         for session in tick.sessions.values():
+            row = Outbox.objects.filter(pk=delivery.pk)
+            if session.runner_id != delivery.runner_id or not row.delete()[0]:
+                return
             if delivery.kind == OutboxKind.MESSAGE:
-                turns.fail(tick, session, events.error_object(code, message), item_id=delivery.item_id)
+                turns.refuse(tick, session, events.error_object(code, message), item_id=delivery.item_id)
             elif delivery.kind == OutboxKind.INTERRUPT:
                 session.interrupt_fence = False
-
-
-def drop_stale_interrupts(*, session_pks: Iterable[int]) -> None:
-    """A new runner has nothing to interrupt: interrupts meant for the old one are void."""
-    Outbox.objects.filter(session_id__in=list(session_pks), kind=OutboxKind.INTERRUPT).exclude(
-        session__status__in=[Status.RUNNING, Status.WAITING]
-    ).delete()

@@ -71,6 +71,11 @@ def online(kind: str, names: Iterable[str]) -> set[str]:
     return set(live.values_list("name", flat=True))
 
 
+def is_newest(*, kind: str, name: str, generation: int) -> bool:
+    """Whether no newer tunnel of that name has been opened anywhere."""
+    return Lease.objects.filter(kind=kind, name=name, generation=generation).exists()
+
+
 def is_trusted(kind: str, name: str) -> bool:
     """Whether this runner or host was heard of within its lease, be its tunnel open or not."""
     return Lease.objects.filter(kind=kind, name=name, expires_at__gt=Now()).exists()

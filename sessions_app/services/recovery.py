@@ -1,11 +1,27 @@
-"""Messages that nobody has answered: a runner that is bound later gets them through the outbox."""
+"""Changing runners: what the old one was doing is over, and the new one gets what nobody has answered."""
 
 import orjson
 
 from omnigent.protocol import inputs, items
 from sessions_app.models import Item, Outbox, OutboxKind, Session
-from sessions_app.services import messages, outbox, turns
+from sessions_app.services import ingest, messages, outbox, turns
+from sessions_app.services.memory import recall
 from sessions_app.services.tick import Tick
+
+
+def leave_runner(tick: Tick, session: Session) -> None:
+    """Another runner takes over: the old one is not heard any more, and only messages are still delivered.
+
+    A response that it had begun is cancelled, with the text that was shown.
+    """
+    session.relay_generation += 1
+    Outbox.objects.filter(session=session).exclude(kind=OutboxKind.MESSAGE).delete()
+    turn = tick.turn(session)
+    if session.has_input and not (turn is not None and turn.response_id):
+        return
+    ingest.flush_text(tick, session, recall(session), interrupted=True)
+    if turns.rest(tick, session) and session.has_input:
+        turns.begin(tick, session)
 
 
 def deliver_unanswered(tick: Tick, session: Session) -> bool:

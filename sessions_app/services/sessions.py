@@ -223,6 +223,8 @@ def _bind_runner(tick: Tick, session: Session, principal: Principal, runner_id: 
         known = Runner.objects.filter(owner=principal.user_id, public_id=runner_id)
         if not known.exists():
             raise rules.invalid(f"runner '{runner_id}' is not registered")
+    if runner_id != session.runner_id:
+        recovery.leave_runner(tick, session)
     session.runner_id = runner_id
     if runner_id:
         turns.forgive(tick, session)

@@ -94,6 +94,11 @@ def resting_edge(tick: Tick, session: Session, event: events.SessionStatus) -> N
     session.active_response_id = ""
     _close_turn(tick, session, TurnStatus.CANCELLED)
     elicitations.void(tick, session)
+    if session.last_task_error is not None:
+        # A message was refused while this turn ran.
+        session.status = Status.FAILED
+        tick.append(session, _status(session, error=readable_error(session.last_task_error)))
+        return
     session.status = Status.WAITING if event.status == "waiting" else Status.IDLE
     tick.append(session, event)
 
@@ -115,6 +120,24 @@ def fail(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str
     return True
 
 
+def refuse(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str) -> None:
+    """A message was not taken. A response that is under way goes on, and the failure shows when it has ended."""
+    turn = tick.turn(session)
+    if turn is None or not turn.response_id or session.status not in BUSY:
+        if not fail(tick, session, error, item_id=item_id):
+            _fail_at_rest(tick, session, readable_error(error), item_id=item_id)
+        return
+    whole = readable_error(error)
+    store_error(tick, session, whole, response_id=session.public_id, source="execution")
+    session.last_task_error = _shown(whole, item_id)
+
+
+def _fail_at_rest(tick: Tick, session: Session, error: dict[str, Any], *, item_id: str) -> None:
+    store_error(tick, session, error, response_id=session.public_id, source="execution")
+    record_failure(tick, session, error, item_id=item_id)
+    tick.append(session, _status(session, error=error))
+
+
 def failed_edge(tick: Tick, session: Session, event: events.SessionStatus) -> None:
     """The runner says that the turn failed; its response and error item came before."""
     if session.status == Status.FAILED:
@@ -127,13 +150,17 @@ def failed_edge(tick: Tick, session: Session, event: events.SessionStatus) -> No
 
 def record_failure(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str = "") -> None:
     """Set the failed status and what the snapshot shows of it; open questions are void."""
-    kept = {key: value for key, value in error.items() if value is not None}
-    session.last_task_error = {**kept, "item_id": item_id} if item_id else kept
+    session.last_task_error = _shown(error, item_id)
     session.status = Status.FAILED
     session.active_response_id = ""
     session.interrupt_fence = False
     session.updated_at = tick.now
     elicitations.void(tick, session)
+
+
+def _shown(error: Mapping[str, Any], item_id: str) -> dict[str, Any]:
+    kept = {key: value for key, value in error.items() if value is not None}
+    return {**kept, "item_id": item_id} if item_id else kept
 
 
 def rest(tick: Tick, session: Session) -> bool:

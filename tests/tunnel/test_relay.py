@@ -1,42 +1,21 @@
 """The relay: what a runner streams is committed once, in order, whatever happens to the tunnel."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
 
 from omnigent.accounts.gate import Gate
 from sessions_app.models import Session, Turn
 from sessions_app.process import Process
-from tests.api_plumbing.asgi_client import call as http_call
 from tests.factories import make_session
 from tests.stream.servers import until
 from tests.tunnel import script
+from tests.tunnel.conftest import Post
 from tests.tunnel.fake_runner import FakeRunner
 from tests.tunnel.script import response, row, said, status, stored, streamed, text, turn, types
+from tests.tunnel.trouble import Trouble
 
-Post = Callable[[Session, str], Awaitable[str]]
-
-
-@pytest.fixture
-def post(app: Gate) -> Post:
-    """Post a message; gives the item's id."""
-
-    async def send(session: Session, words: str) -> str:
-        body = b'{"type":"message","data":{"role":"user","content":[{"type":"input_text","text":"%s"}]}}'
-        reply = await http_call(
-            app,
-            "POST",
-            f"/v1/sessions/{session.public_id}/events",
-            body % words.encode(),
-            {"content-type": "application/json"},
-        )
-        assert reply.status == 202, reply.body
-        return str(reply.json["item_id"])
-
-    return send
+LOG = "sessions_app_logentry"
 
 
 async def session_on(process: Process, runner: FakeRunner, **fields: Any) -> Session:
@@ -142,94 +121,59 @@ async def test_a_new_runner_process_counts_from_one(process: Process, app: Gate,
         assert await process.pool.run(said, session.pk) == ["onetwo", "three"]
 
 
-@contextmanager
-def failing(times: int, *, on: str) -> Iterator[list[str]]:
-    """Make statements that contain `on` fail on the connection of this thread."""
-    failed: list[str] = []
-
-    def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if on in sql and len(failed) < times:
-            failed.append(sql)
-            raise OperationalError("injected")
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(wrapper):
-        yield failed
-
-
-class FailingWriter:
-    """Wraps the writer's commit in injected errors."""
-
-    def __init__(self, process: Process, times: int, *, on: str) -> None:
-        self._writer = process.writer
-        self._times, self._on = times, on
-        self.failed: list[str] = []
-
-    def __enter__(self) -> "FailingWriter":
-        inner = self._commit = self._writer.commit
-
-        def commit(units: Any) -> Any:
-            left = self._times - len(self.failed)
-            with failing(left, on=self._on) as failed:
-                try:
-                    return inner(units)
-                finally:
-                    self.failed += failed
-
-        self._writer.commit = commit
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._writer.commit = self._commit
-
-
 @pytest.mark.parametrize("times", [1, 3, 10], ids=["once", "until it gives up", "for a while"])
-async def test_a_failed_commit_loses_nothing(process: Process, app: Gate, post: Post, times: int) -> None:
+async def test_a_failed_commit_loses_nothing(
+    process: Process, app: Gate, post: Post, trouble: Trouble, times: int
+) -> None:
     async with FakeRunner(app) as runner:
         session = await session_on(process, runner)
         await post(session, "Hi")
         await runner.until_listened(session.public_id)
-        with FailingWriter(process, times, on="sessions_app_logentry") as writer:
-            runner.emit(session.public_id, status("running"), response("in_progress"))
-            for number in range(40):
-                runner.emit(session.public_id, text(f"{number} "))
-                await until(lambda: True)
-            runner.emit(session.public_id, response("completed"), status("idle"))
-            await until(lambda: len(writer.failed) == times)
-            await until(lambda: process.pool.run(lambda: row(session.pk).status == "idle"))
+        trouble.begin(times, on=LOG)
+        runner.emit(session.public_id, status("running"), response("in_progress"))
+        for number in range(40):
+            runner.emit(session.public_id, text(f"{number} "))
+            await until(lambda: True)
+        runner.emit(session.public_id, response("completed"), status("idle"))
+
+        await until(lambda: process.pool.run(lambda: row(session.pk).status == "idle"))
         await runner.until_acked(session.public_id)
 
         expected = "".join(f"{number} " for number in range(40))
+        assert trouble.failed == times
         assert await process.pool.run(streamed, session.pk) == expected
         assert await process.pool.run(said, session.pk) == [expected]
 
 
 async def test_a_commit_that_recovers_costs_a_released_runner_nothing(
-    process: Process, app: Gate, post: Post
+    process: Process, app: Gate, post: Post, trouble: Trouble
 ) -> None:
     async with FakeRunner(app, numbered=False) as runner:
         session = await session_on(process, runner)
         await post(session, "Hi")
         await runner.until_listened(session.public_id)
-        with FailingWriter(process, 2, on="sessions_app_logentry") as writer:
-            runner.emit(session.public_id, *turn("one two three"))
-            await until(lambda: process.pool.run(lambda: row(session.pk).status == "idle"))
-            assert len(writer.failed) == 2
+        trouble.begin(2, on=LOG)
 
+        runner.emit(session.public_id, *turn("one two three"))
+
+        await until(lambda: process.pool.run(lambda: row(session.pk).status == "idle"))
+        assert trouble.failed == 2
         assert await process.pool.run(said, session.pk) == ["onetwothree"]
 
 
 async def test_nothing_is_acknowledged_before_it_is_committed(
-    process: Process, app: Gate, post: Post
+    process: Process, app: Gate, post: Post, trouble: Trouble
 ) -> None:
     async with FakeRunner(app) as runner:
         session = await session_on(process, runner)
         await post(session, "Hi")
         await runner.until_listened(session.public_id)
-        with FailingWriter(process, 1_000_000, on="sessions_app_logentry") as writer:
-            runner.emit(session.public_id, status("running"), response("in_progress"), text("lost?"))
-            await until(lambda: len(writer.failed) > 6)
-            assert runner.acks == []
+        trouble.begin(1_000_000, on=LOG)
+        runner.emit(session.public_id, status("running"), response("in_progress"), text("lost?"))
+        await until(lambda: trouble.failed > 6)
+        assert runner.acks == []
+
+        trouble.end()
         await runner.until_acked(session.public_id)
 
         assert await process.pool.run(streamed, session.pk) == "lost?"
