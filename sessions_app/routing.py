@@ -9,6 +9,7 @@ from sessions_app.consumers.host import HostTunnel
 from sessions_app.consumers.internal import InternalConsumer
 from sessions_app.consumers.runner import RunnerTunnel
 from sessions_app.consumers.stream import StreamConsumer
+from sessions_app.views import creating
 
 SOCKET = "WS"
 SESSION = r"/v1/sessions/(?P<session_id>[^/]+)"
@@ -38,6 +39,7 @@ ROUTES = (
         f"{SESSION}/elicitations/(?P<elicitation_id>[^/]+)/resolve",
         events.ResolveConsumer.as_asgi(),
     ),
+    route("POST", "/new", creating.NewSession.as_asgi()),
     route("POST", "/v1/sessions", sessions.CreateSessionConsumer.as_asgi()),
     route("PATCH", SESSION, sessions.UpdateSessionConsumer.as_asgi()),
     route("DELETE", SESSION, sessions.DeleteSessionConsumer.as_asgi()),

@@ -82,8 +82,9 @@ def waiting_sessions(*, holder: str) -> list[int]:
 def claim(*, session_pk: int, holder: str, seconds: float) -> Delivery | None:
     """Take the oldest delivery of a session for `seconds`; None when there is none or it is another's to do.
 
-    It is the process's that holds the tunnel of the session's runner, whoever has claimed it before: that one
-    may have died with its claim, and the runner knows what it has had. Without a tunnel the first claim counts.
+    It is the process's that holds the tunnel of the session's runner, whoever has claimed it before: that
+    one may have died with its claim, and the runner knows what it has had. Without a tunnel the first claim
+    counts.
     """
     row = Outbox.objects.filter(session_id=session_pk).select_related("session").order_by("id").first()
     if row is None:

@@ -121,7 +121,7 @@ def fail(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str
 
 
 def refuse(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str) -> None:
-    """A message was not taken. A response that is under way goes on, and the failure shows when it has ended."""
+    """A message was not taken. A response that is under way goes on; the failure shows when it has ended."""
     turn = tick.turn(session)
     if turn is None or not turn.response_id or session.status not in BUSY:
         if not fail(tick, session, error, item_id=item_id):

@@ -82,9 +82,11 @@ async def test_a_refused_steer_leaves_the_running_response_its_end(rig: Rig, run
     runner.plan.append(REFUSE)
 
     item_id = await rig.say(session_id, "steer")
-    shown = await rig.becomes(session_id, "failed")
+    await rig.delivered(session_id)
+    assert await rig.status(session_id) == "running"
     await runner.tell(session_id, text(" whole"), *ended("resp_1"))
 
+    shown = await rig.becomes(session_id, "failed")
     assert shown["last_task_error"]["item_id"] == item_id
     kinds = await rig.log_types(session_id)
     assert [kind for kind in kinds if kind in ("response.completed", "response.failed")] == [
@@ -221,7 +223,7 @@ async def test_a_steer_becomes_the_next_turn(rig: Rig, runner: FakeRunner) -> No
     assert turns == [("resp_1", "completed"), ("resp_2", "completed")]
 
 
-async def test_an_idle_edge_does_not_hide_a_message_on_its_way(rig: Rig, runner: FakeRunner) -> None:
+async def test_an_idle_edge_does_not_stop_a_message_on_its_way(rig: Rig, runner: FakeRunner) -> None:
     session_id = await rig.bound(runner)
     await rig.say(session_id, "go")
     await rig.delivered(session_id)
@@ -231,11 +233,12 @@ async def test_an_idle_edge_does_not_hide_a_message_on_its_way(rig: Rig, runner:
     await until(lambda: len(runner.posted) == 2, "the second message is posted")
 
     await runner.tell(session_id, *ended("resp_1"))
-    assert await rig.status(session_id) == "running"
     runner.gate.set()
     await rig.delivered(session_id)
-    await runner.tell(session_id, *turn("resp_2", "two"))
+    await runner.tell(session_id, *began("resp_2"))
 
+    assert await rig.status(session_id) == "running"
+    await runner.tell(session_id, *ended("resp_2"))
     await rig.becomes(session_id, "idle")
 
 
@@ -265,21 +268,35 @@ async def expire_leases(rig: Rig) -> None:
     await rig.process._reconcile()
 
 
-async def test_two_processes_deliver_a_message_once(rig: Rig, runner: FakeRunner) -> None:
+def claim(session_pk: int, holder: str) -> outbox.Delivery | None:
+    """What a process of that name may deliver now."""
+    return outbox.claim(session_pk=session_pk, holder=holder, seconds=90)
+
+
+async def test_only_the_process_that_holds_the_tunnel_delivers(rig: Rig, runner: FakeRunner) -> None:
     session_id = await rig.bound(runner)
     await rig.process.deliveries.stop()
-    runner.gate.clear()
     item_id = await rig.say(session_id, "hi")
     session = await rig.row(session_id)
 
-    def claim(holder: str, *runners: str) -> outbox.Delivery | None:
-        return outbox.claim(session_pk=session.pk, holder=holder, held_runners=runners, seconds=90)
+    assert await rig.run(claim, session.pk, "elsewhere") is None
 
-    stranger = await rig.run(claim, "elsewhere")
-    holders = await asyncio.gather(*(rig.run(claim, f"holder {n}", runner.runner_id) for n in range(2)))
+    ours = await rig.run(claim, session.pk, rig.process.replica_id)
+    assert ours is not None
+    assert ours.item_id == item_id
+    assert runner.posted == []
 
-    assert stranger is None
-    assert [one.item_id for one in holders if one is not None][:1] == [item_id]
+
+async def test_without_a_tunnel_one_of_many_processes_delivers(rig: Rig, runner: FakeRunner) -> None:
+    session_id = await rig.bound(runner)
+    await rig.process.deliveries.stop()
+    await rig.say(session_id, "hi")
+    await runner.disconnect()
+    session = await rig.row(session_id)
+
+    claims = await asyncio.gather(*(rig.run(claim, session.pk, f"process {n}") for n in range(8)))
+
+    assert len([one for one in claims if one is not None]) == 1
 
 
 async def test_a_claim_of_a_dead_process_does_not_hold_up_whoever_has_the_tunnel(

@@ -1,9 +1,9 @@
 """A server process with short durations on the loop of the test, and its ASGI application."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
 
 from omnigent.accounts.gate import Gate
 from sessions_app.process import Process
@@ -11,7 +11,7 @@ from tests.stream.servers import application, running
 
 
 @pytest.fixture
-def brisk(settings: SettingsWrapper) -> None:
+def brisk(settings: Any) -> None:
     """Waits that a test can sit out."""
     settings.OMNIGENT_HEARTBEAT_SECONDS = 0.2
     settings.OMNIGENT_ACCESS_RECHECK_SECONDS = 30.0

@@ -1,9 +1,9 @@
 """A server process with short durations on the loop of the test, its application, and a database that can fail."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
 
 from omnigent.accounts.gate import Gate
 from sessions_app.models import Session
@@ -16,7 +16,7 @@ Post = Callable[[Session, str], Awaitable[str]]
 
 
 @pytest.fixture
-def brisk(settings: SettingsWrapper) -> None:
+def brisk(settings: Any) -> None:
     """Waits that a test can sit out."""
     settings.OMNIGENT_HEARTBEAT_SECONDS = 0.2
     settings.OMNIGENT_HELLO_SECONDS = 5.0
