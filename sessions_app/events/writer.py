@@ -11,7 +11,8 @@ from django.db import connection
 
 logger = logging.getLogger(__name__)
 
-QUIET_UNITS = 3
+LOADED_BATCHES = 3
+"""So many batches of more than one unit in a row are load; a chance meeting of two units is not."""
 
 
 class Unit(Protocol):
@@ -28,8 +29,8 @@ Commit = Callable[[Sequence[Unit]], Sequence[BaseException | None]]
 class Writer:
     """Owns the thread and its database connection. `commit` runs one batch in one transaction.
 
-    `floor` is the shortest time in seconds between two commits under load, that is while batches hold more
-    than a few units; a quiet writer commits at once.
+    `floor` is the shortest time in seconds between two commits under load, that is while one batch after
+    the other holds more than one unit; a quiet writer commits at once.
     """
 
     def __init__(self, commit: Commit, *, floor: float, prepare: Callable[[], None]) -> None:
@@ -74,11 +75,13 @@ class Writer:
 
     def _run(self) -> None:
         try:
+            loaded = 0
             while batch := self._take():
                 began = time.monotonic()
+                loaded = loaded + 1 if len(batch) > 1 else 0
                 self._work(batch)
                 pause = self._floor - (time.monotonic() - began)
-                if len(batch) > QUIET_UNITS and pause > 0:
+                if loaded >= LOADED_BATCHES and pause > 0:
                     with self._condition:
                         self._condition.wait_for(lambda: self._stopping, timeout=pause)
         finally:

@@ -120,7 +120,10 @@ def record_stop(*, session_pk: int, runner_id: str) -> None:
     """The host ended the runner as asked: the session rests, and what was on its way is void."""
     Runner.objects.filter(public_id=runner_id).update(exited_at=timezone.now(), exit_report="")
     with tick_of([session_pk]) as tick:
-        Outbox.objects.filter(session_id=session_pk).delete()
         for session in tick.sessions.values():
+            if session.runner_id != runner_id:
+                continue
+            Outbox.objects.filter(session=session).delete()
+            session.relay_generation += 1
             ingest.flush_text(tick, session, recall(session), interrupted=True)
             turns.rest(tick, session)

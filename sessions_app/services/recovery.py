@@ -26,7 +26,8 @@ def leave_runner(tick: Tick, session: Session) -> None:
 
 def deliver_unanswered(tick: Tick, session: Session) -> bool:
     """When a session ends in a user's message and nothing is on its way, put it into the outbox."""
-    last = Item.objects.filter(session=session).order_by("-position").first()
+    # An item of this very transaction comes after it and is not written yet: then this finds nothing.
+    last = Item.objects.filter(session=session, position=session.position).first()
     if last is None or last.type != items.Message.type or Outbox.objects.filter(session=session).exists():
         return False
     message = items.parse_item(last.type, orjson.loads(last.data))

@@ -14,6 +14,8 @@ COUNTED = (
     "cache_read_input_tokens",
     "cache_creation_input_tokens",
 )
+MOST = 2**53
+"""More than anybody can have used: what numbers in JSON are good for."""
 
 
 def add(tick: Tick, session: Session, response_usage: Mapping[str, Any]) -> None:
@@ -43,4 +45,4 @@ def add(tick: Tick, session: Session, response_usage: Mapping[str, Any]) -> None
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if isinstance(value, int) and 0 < value < MOST else 0

@@ -11,16 +11,22 @@ from tests.e2e.api import Api, message
 Send = Callable[[Api, str, str], httpx.Response]
 Check = Callable[[Api, str], None]
 
-ITEM = r'INSERT INTO "sessions_app_item"'
-SESSION = r'INSERT INTO "sessions_app_session"'
-CHANGE = r'UPDATE "sessions_app_session"'
-LABEL = r'INSERT INTO "sessions_app_sessionlabel"'
-LOG = r'INSERT INTO "sessions_app_logentry"'
-RECEIPT = r'INSERT INTO "sessions_app_receipt"'
-REMOVAL = r'DELETE FROM "sessions_app_session"'
-OUTBOX_ENTRY = r'INSERT INTO "sessions_app_outbox"'
-OUTBOX_CLAIM = r'UPDATE "sessions_app_outbox"'
-OUTBOX_END = r'DELETE FROM "sessions_app_outbox"'
+
+def touching(verb: str, table: str) -> str:
+    """A pattern for the SQL that inserts into, updates or deletes from a table, quoted or not."""
+    return rf'{verb} "?{table}"?(?!\w)'
+
+
+ITEM = touching("INSERT INTO", "sessions_app_item")
+SESSION = touching("INSERT INTO", "sessions_app_session")
+CHANGE = touching("UPDATE", "sessions_app_session")
+LABEL = touching("INSERT INTO", "sessions_app_sessionlabel")
+LOG = touching("INSERT INTO", "sessions_app_logentry")
+RECEIPT = touching("INSERT INTO", "sessions_app_receipt")
+REMOVAL = touching("DELETE FROM", "sessions_app_session")
+OUTBOX_ENTRY = touching("INSERT INTO", "sessions_app_outbox")
+OUTBOX_CLAIM = touching("UPDATE", "sessions_app_outbox")
+OUTBOX_END = touching("DELETE FROM", "sessions_app_outbox")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -105,9 +105,13 @@ class FakeHost:
         answer = self.reply(ask)
         self._say(host_frames.LaunchRunnerResult(request_id=ask.request_id, **answer))
         if answer["status"] == "launched" and self.starts_runners:
-            runner = FakeRunner(self.server, token=ask.binding_token)
-            self.runners[runner.runner_id] = runner
-            self.alive.add(runner.runner_id)
-            task = asyncio.create_task(runner.connect())
+            task = asyncio.create_task(self.start(ask))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def start(self, ask: host_frames.LaunchRunner) -> None:
+        """Start the runner of a launch: it dials in."""
+        runner = FakeRunner(self.server, token=ask.binding_token)
+        self.runners[runner.runner_id] = runner
+        self.alive.add(runner.runner_id)
+        await runner.connect()

@@ -1,4 +1,4 @@
-"""A server process with short durations on the loop of the test, its application, and a database that can fail."""
+"""A server process on the loop of the test, its application, and a database that can fail."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any

@@ -12,10 +12,13 @@ from types import TracebackType
 from typing import Any
 
 import orjson
+from django.apps import apps
 
 from omnigent.api.asgi import Application
 from omnigent.ids import runner_id_for
 from omnigent.protocol import frames, sse
+from sessions_app.process import Process
+from sessions_app.tunnels.tunnel import Tunnel
 from tests.api_plumbing.asgi_client import Socket
 from tests.stream.servers import until
 
@@ -73,23 +76,29 @@ class FakeRunner:
         return {"Origin": frames.ORIGIN, **token}
 
     async def dial(self) -> None:
-        """Open a tunnel and say hello."""
+        """Open a tunnel, say hello, and wait until the server has taken it."""
+        held = self._held()
         socket = Socket(self.app, f"/v1/runners/{self.runner_id}/tunnel", headers=self.headers)
         await socket.__aenter__()
         assert (await socket.next())["type"] == "websocket.accept"
         capabilities = (frames.EVENT_ACK,) if self.numbered else ()
         hello = frames.Hello(runner_version="1", frame_protocol_version=1, capabilities=capabilities)
         socket.text(frames.render(hello))
-        for stream in self.streams.values():
-            stream.listener = ""
         self._socket, self.close_code = socket, None
         self._reading = asyncio.create_task(self._read(socket))
+        await until(lambda: self._held() not in (held, None))
+
+    def _held(self) -> Tunnel | None:
+        process: Process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
+        return process.tunnels.get("runner", self.runner_id)
 
     async def hang_up(self, code: int = 1006) -> None:
         """Lose the tunnel; what is on its streams stays."""
         socket, self._socket = self._socket, None
         if socket is None:
             return
+        for stream in self.streams.values():
+            stream.listener = ""
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)

@@ -19,7 +19,6 @@ LOG = "sessions_app_logentry"
 
 
 async def session_on(process: Process, runner: FakeRunner, **fields: Any) -> Session:
-    await until(lambda: process.tunnels.get("runner", runner.runner_id))
     return await process.pool.run(make_session, runner_id=runner.runner_id, **fields)
 
 

@@ -42,19 +42,19 @@ HARNESSES: Final[Mapping[str, HarnessRow]] = MappingProxyType(
         ),
         "openai-responses": HarnessRow(
             adapter="omnigent.runner.harnesses.openai_responses:OpenAIResponses",
-            default_model="gpt-5.1",
+            default_model="gpt-5.6-terra",
             key_name="OPENAI_API_KEY",
             base_url_name="OPENAI_BASE_URL",
         ),
         "openai-chat": HarnessRow(
             adapter="omnigent.runner.harnesses.openai_chat:OpenAIChat",
-            default_model="gpt-5.1",
+            default_model="gpt-5.6-terra",
             key_name="OPENAI_API_KEY",
             base_url_name="OPENAI_BASE_URL",
         ),
         "anthropic": HarnessRow(
             adapter="omnigent.runner.harnesses.anthropic:Anthropic",
-            default_model="claude-sonnet-4-5",
+            default_model="claude-sonnet-5-5",
             key_name="ANTHROPIC_API_KEY",
             base_url_name="ANTHROPIC_BASE_URL",
         ),
