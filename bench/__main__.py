@@ -12,9 +12,10 @@ import uvloop
 
 from bench.delivery import READERS, measure_delivery, measure_relay
 from bench.installation import Installation, installation, stores
-from bench.journeys import journeys, measure, seeded
+from bench.journeys import Seeded, journeys, measure, seeded
 
 SETTLE_SECONDS = 2.0
+MANY = 200
 
 
 async def measured(server: Installation, options: argparse.Namespace) -> dict[str, Any]:
@@ -22,35 +23,43 @@ async def measured(server: Installation, options: argparse.Namespace) -> dict[st
     await asyncio.sleep(SETTLE_SECONDS)
     idle = server.memory_mib()
     print(f"  cold start {server.cold_start:.2f} s, idle memory {idle:.0f} MiB", flush=True)
-    report: dict[str, Any] = {
-        "cold_start_s": server.cold_start,
-        "idle_mib": idle,
-        "requests": [],
-        "streams": [],
-    }
+    report: dict[str, Any] = {"cold_start_s": server.cold_start, "idle_mib": idle}
     async with seeded(server.port) as world:
         if "requests" in options.only:
-            print(f"  {'':<16}{'p50 ms':>9}{'p99 ms':>9}{'cpu ms':>9}{'req/s':>9}", flush=True)
-            for journey in journeys(world):
-                row = await measure(server, journey, count=options.count, seconds=options.seconds)
-                report["requests"].append(asdict(row))
-                figures = f"{row.p50:>9.2f}{row.p99:>9.2f}{row.cpu:>9.2f}{row.per_second:>9.0f}"
-                print(f"  {row.name:<16}{figures}", flush=True)
+            report["requests"] = await requests(server, world, options)
         if "streams" in options.only:
             report["relay_per_s"] = await measure_relay(server, world)
             print(f"  one tunnel to one reader: {report['relay_per_s']:.0f} deltas/s", flush=True)
-            print(
-                f"  {'readers':<10}{'p50 ms':>9}{'p99 ms':>9}{'per s':>9}{'cpu us':>9}{'KiB each':>10}",
-                flush=True,
-            )
-            for count in READERS:
-                line = await measure_delivery(server, world, count)
-                report["streams"].append(asdict(line))
-                figures = f"{line.p50:>9.2f}{line.p99:>9.2f}{line.per_second:>9.0f}{line.cpu_us:>9.1f}"
-                print(f"  {count:<10}{figures}{line.stream_kib:>10.1f}", flush=True)
+            report["streams"] = await streams(server, world)
     report["memory_after_mib"] = server.memory_mib()
     print(f"  memory afterwards {report['memory_after_mib']:.0f} MiB", flush=True)
     return report
+
+
+async def requests(server: Installation, world: Seeded, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Single requests: latency one after the other, CPU and throughput from sixteen connections."""
+    print(f"  {'':<16}{'p50 ms':>9}{'p99 ms':>9}{'cpu ms':>9}{'req/s':>9}", flush=True)
+    rows = []
+    for journey in journeys(world):
+        row = await measure(server, journey, count=options.count, seconds=options.seconds)
+        rows.append(asdict(row))
+        figures = f"{row.p50:>9.2f}{row.p99:>9.2f}{row.cpu:>9.2f}{row.per_second:>9.0f}"
+        print(f"  {row.name:<16}{figures}", flush=True)
+    return rows
+
+
+async def streams(server: Installation, world: Seeded) -> list[dict[str, Any]]:
+    """Delivery to more and more readers; memory per reader says nothing when there are few."""
+    titles = (("p50 ms", 9), ("p99 ms", 9), ("cpu us", 9), ("KiB each", 10), ("deltas/s merged", 17))
+    print(f"  {'readers':<10}" + "".join(f"{title:>{width}}" for title, width in titles), flush=True)
+    rows = []
+    for count in READERS:
+        row = await measure_delivery(server, world, count)
+        rows.append(asdict(row))
+        memory = f"{row.stream_kib:.1f}" if count >= MANY else "-"
+        figures = f"{row.p50:>9.2f}{row.p99:>9.2f}{row.cpu_us:>9.1f}{memory:>10}{row.per_second:>17.0f}"
+        print(f"  {count:<10}{figures}", flush=True)
+    return rows
 
 
 def main() -> None:

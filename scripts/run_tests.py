@@ -122,7 +122,7 @@ def run(part: Part, extra: list[str]) -> Outcome:
     with ExitStack() as stack:
         if part.database:
             server = stack.enter_context(private_postgres())
-            environ["DATABASE_URL"] = server.url("postgres")
+            environ["TEST_DATABASE_URL"] = server.url("postgres")
         return execute(part, environ, extra)
 
 

@@ -78,6 +78,7 @@ def void(tick: Tick, session: Session) -> None:
     """The turn is over: nobody waits for its open questions any more."""
     if not session.has_questions:
         return
+    session.has_questions = False
     open_rows = Elicitation.objects.filter(session=session, status=ElicitationStatus.PENDING)
     for row in list(open_rows):
         tick.append(session, events.ElicitationResolved(elicitation_id=row.public_id, action="cancel"))

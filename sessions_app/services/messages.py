@@ -24,17 +24,18 @@ def take(
             return _repeated(known, message)
     _refuse_closed(session)
     require_runner(session)
+    authored = items.Message(role="user", content=message.item.content, user_authored=True)
     item = tick.add_item(
         session,
         NewItem(
-            data=items.Message(role="user", content=message.item.content, user_authored=True),
+            data=authored,
             response_id=mint(TURN),
             created_by=user_id,
             stable_id=message.stable_id,
         ),
     )
     seed_title(tick, session, message.item)
-    tick.append(session, consumed(item.public_id, message.item, created_by=user_id or None))
+    tick.append(session, consumed(item.public_id, authored, created_by=user_id or None))
     turns.begin(tick, session)
     outbox.put(
         tick,
@@ -81,7 +82,9 @@ def require_live_runner(session: Session) -> None:
 
 def consumed(item_id: str, message: items.Message, *, created_by: str | None) -> events.SessionInputConsumed:
     """The event that shows a stored message."""
-    data = events.message_data(role="user", content=message.content, user_authored=True)
+    data = events.message_data(
+        role="user", content=message.content, user_authored=message.user_authored
+    )
     return events.SessionInputConsumed(
         data=events.ConsumedInput(item_id=item_id, data=data, created_by=created_by)
     )

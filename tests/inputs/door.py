@@ -8,7 +8,7 @@ from omnigent.accounts.gate import Gate
 from omnigent.api.asgi import Application, Receive, Scope, Send
 from omnigent.asgi import Router
 from sessions_app.process import Process, build_process
-from tests.inputs.waiting import until
+from tests.inputs.waiting import eventually
 
 ADDRESS = "http://127.0.0.1:9"
 
@@ -19,7 +19,7 @@ class Door:
     def __init__(self) -> None:
         self._app: Application | None = None
         self._process: Process | None = None
-        self._sockets = 0
+        self._sockets: list[str] = []
 
     @property
     def process(self) -> Process:
@@ -29,12 +29,14 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._app is not None
-        is_socket = scope["type"] == "websocket"
-        self._sockets += is_socket
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+        self._sockets.append(scope["path"])
         try:
             await self._app(scope, receive, send)
         finally:
-            self._sockets -= is_socket
+            self._sockets.remove(scope["path"])
 
     async def start(self) -> None:
         """Build a process from the settings and serve with it."""
@@ -47,11 +49,15 @@ class Door:
         """End the process in order: its sockets close first."""
         if self._process is None:
             return
-        await self._process.drain()
-        await until(lambda: not self._sockets, "the sockets are closed")
+        await eventually(self._is_drained, f"the sockets are closed: {self._sockets}")
         await self._process.stop()
         self._process = None
         _install(None)
+
+    async def _is_drained(self) -> bool:
+        # Again and again: a tunnel that was being dialled is registered after the first time.
+        await self.process.drain()
+        return not self._sockets
 
     async def restart(self) -> None:
         """End the process and start another one."""

@@ -21,11 +21,13 @@ def launched(ask: host_frames.LaunchRunner) -> dict[str, Any]:
 class FakeHost:
     """One daemon. `starts_runners` says whether what it launches dials in."""
 
-    def __init__(self, server: Any, *, starts_runners: bool = True) -> None:
+    def __init__(self, server: Any, *, host_id: str = HOST_ID, starts_runners: bool = True) -> None:
         self.server = server
+        self.host_id = host_id
         self.starts_runners = starts_runners
         self.reply: Reply = launched
         self.can_stop = True
+        self.on_start: Callable[[FakeRunner], None] | None = None
         self.alive: set[str] = set()
         self.launches: list[host_frames.LaunchRunner] = []
         self.stopped: list[str] = []
@@ -41,7 +43,7 @@ class FakeHost:
 
     async def connect(self) -> None:
         """Dial in and say hello."""
-        socket = Socket(self.server, f"/v1/hosts/{HOST_ID}/tunnel")
+        socket = Socket(self.server, f"/v1/hosts/{self.host_id}/tunnel")
         await socket.__aenter__()
         assert (await socket.next())["type"] == "websocket.accept"
         hello = host_frames.HostHello(
@@ -113,5 +115,7 @@ class FakeHost:
         """Start the runner of a launch: it dials in."""
         runner = FakeRunner(self.server, token=ask.binding_token)
         self.runners[runner.runner_id] = runner
+        if self.on_start is not None:
+            self.on_start(runner)
         self.alive.add(runner.runner_id)
         await runner.connect()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -59,6 +59,8 @@ class FakeRunner:
         self.posted: list[dict[str, Any]] = []
         self.opened: list[str] = []
         self.is_half_open = False
+        self.has_dialled = False
+        self.on_taken: Callable[[dict[str, Any]], Awaitable[None]] | None = None
         self.plan: deque[Answer] = deque()
         self.gate = asyncio.Event()
         self.gate.set()
@@ -96,6 +98,7 @@ class FakeRunner:
         line.reading = asyncio.create_task(self._read(line))
         self.line = line
         self.lines.append(line)
+        self.has_dialled = True
         return line
 
     async def disconnect(self, code: int = LOST, line: Line | None = None) -> None:
@@ -127,6 +130,18 @@ class FakeRunner:
             self._retained.setdefault(session_id, []).append((number, frame))
             if self.line is not None and session_id in self.line.streams:
                 self._body(self.line, self.line.streams[session_id], frame)
+
+    def has_unacknowledged(self, session_id: str) -> bool:
+        """Whether the server has yet to commit something."""
+        return bool(self._retained.get(session_id))
+
+    def say_on(self, line: Line, session_id: str, *events: Mapping[str, Any]) -> None:
+        """Speak on some line without keeping what is said, numbered as if it came next."""
+        exchange = line.streams.get(session_id)
+        if exchange is None:
+            return
+        for number, event in enumerate(events, start=self._numbers.get(session_id, 0) + 1):
+            self._body(line, exchange, sse.encode_data(orjson.dumps(event), f"{self.stream}.{number}"))
 
     async def committed(self, session_id: str) -> None:
         """Wait until the server has acknowledged every event."""
@@ -186,13 +201,13 @@ class FakeRunner:
         session_id = request.path.split("/")[3]
         last = dict(request.headers).get("Last-Event-ID", "")
         stream, _, number = last.partition(".")
-        after = int(number) if stream == self.stream else 0
+        if stream == self.stream:
+            self._forget(frames.StreamAck(session_id=session_id, id_=last))
         line.say(frames.ResponseHead(id_=request.id_, status=200))
         self._body(line, request.id_, b'data: {"type":"session.heartbeat"}\n\n')
         line.streams[session_id] = request.id_
-        for one, frame in self._retained.get(session_id, []):
-            if one > after:
-                self._body(line, request.id_, frame)
+        for _, frame in self._retained.get(session_id, []):
+            self._body(line, request.id_, frame)
 
     async def _post(self, line: Line, request: frames.Request) -> None:
         body = orjson.loads(request.body or "{}")
@@ -205,6 +220,8 @@ class FakeRunner:
             self.taken.append(body)
             if key:
                 self._ids.add(key)
+            if self.on_taken is not None:
+                await self.on_taken(body)
         if answer.loses_tunnel:
             await self.disconnect(line=line)
         else:

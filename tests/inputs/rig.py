@@ -11,7 +11,7 @@ from sessions_app.models import Item, LogEntry, Outbox, Receipt, Runner, Session
 from sessions_app.process import Process
 from tests.factories import make_session
 from tests.inputs.door import Door
-from tests.inputs.fake_host import HOST_ID, FakeHost
+from tests.inputs.fake_host import FakeHost
 from tests.inputs.fake_runner import FakeRunner
 from tests.inputs.waiting import eventually
 
@@ -61,8 +61,12 @@ class Rig:
 
     async def hosted(self, host: FakeHost, **fields: Any) -> str:
         """A session on a host that is online, with no runner yet."""
-        await eventually(lambda: self._host_is_online(HOST_ID), "the host is online")
-        return await self.session(host_id=HOST_ID, workspace="/tmp", **fields)
+        await self.known_host(host)
+        return await self.session(host_id=host.host_id, workspace="/tmp", **fields)
+
+    async def known_host(self, host: FakeHost) -> None:
+        """Wait until the server has registered the host's tunnel."""
+        await eventually(lambda: self._host_is_online(host.host_id), "the host is online")
 
     async def _host_is_online(self, host_id: str) -> bool:
         rows = (await self.http.get("/v1/hosts")).json()["hosts"]

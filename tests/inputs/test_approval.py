@@ -34,7 +34,9 @@ async def asked(rig: Rig, runner: FakeRunner) -> tuple[str, str]:
     return session_id, "elicit_1"
 
 
-async def resolve(rig: Rig, session_id: str, elicitation_id: str, body: Any, **headers: str) -> httpx.Response:
+async def resolve(
+    rig: Rig, session_id: str, elicitation_id: str, body: Any, **headers: str
+) -> httpx.Response:
     url = f"/v1/sessions/{session_id}/elicitations/{elicitation_id}/resolve"
     return await rig.http.post(url, json=body, headers=headers)
 
@@ -114,7 +116,9 @@ async def test_accept_and_decline_at_once_have_one_winner(rig: Rig, runner: Fake
         pytest.param({"type": "approval"}, id="no data"),
     ],
 )
-async def test_an_in_band_verdict_about_nothing_has_no_effect(rig: Rig, runner: FakeRunner, body: Any) -> None:
+async def test_an_in_band_verdict_about_nothing_has_no_effect(
+    rig: Rig, runner: FakeRunner, body: Any
+) -> None:
     session_id, _ = await asked(rig, runner)
     before = await rig.log(session_id)
 
@@ -134,7 +138,9 @@ async def test_an_in_band_verdict_about_nothing_has_no_effect(rig: Rig, runner: 
         pytest.param({"action": "accept\n"}, ("body", "action"), id="newline"),
         pytest.param([], ("body",), id="list"),
         pytest.param({"action": "accept", "content": "x"}, ("body", "content"), id="content string"),
-        pytest.param({"action": "accept", "content": {"a": {}}}, ("body", "content"), id="content object in object"),
+        pytest.param(
+            {"action": "accept", "content": {"a": {}}}, ("body", "content"), id="content object in object"
+        ),
         pytest.param({"action": "accept", "content": {"a": "\0"}}, ("body", "content"), id="NUL"),
     ],
 )

@@ -51,7 +51,12 @@ async def test_an_interrupted_turn_is_cancelled_and_keeps_its_text(rig: Rig, run
     log = await rig.log(session_id)
     kinds = [kind for kind, _ in log]
     after = kinds[kinds.index("session.interrupted") :]
-    assert after == ["session.interrupted", "response.output_item.done", "response.cancelled", "session.status"]
+    assert after == [
+        "session.interrupted",
+        "response.output_item.done",
+        "response.cancelled",
+        "session.status",
+    ]
     assert dict(log)["session.interrupted"]["data"]["response_id"] == "resp_1"
     answer = (await rig.items(session_id))[-1]
     assert (answer["content"][0]["text"], answer["interrupted"]) == ("half", True)

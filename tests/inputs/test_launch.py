@@ -58,7 +58,9 @@ async def test_many_messages_launch_one_runner(rig: Rig, host: FakeHost) -> None
     assert host.runner.messages == [item["id"] for item in await rig.items(session_id)]
 
 
-async def test_the_turn_of_a_launched_runner_is_open_before_it_says_anything(rig: Rig, host: FakeHost) -> None:
+async def test_the_turn_of_a_launched_runner_is_open_before_it_says_anything(
+    rig: Rig, host: FakeHost
+) -> None:
     session_id = await rig.hosted(host)
 
     await rig.say(session_id, "hi")
@@ -172,7 +174,9 @@ async def test_a_runner_that_died_unseen_is_replaced(rig: Rig, host: FakeHost) -
     kinds = await rig.log_types(session_id)
     assert kinds.count("response.in_progress") == 2
     assert len([kind for kind in kinds if kind in ("response.completed", "response.cancelled")]) == 2
-    texts = [item["content"][0]["text"] for item in await rig.items(session_id) if item.get("role") == "assistant"]
+    texts = [
+        item["content"][0]["text"] for item in await rig.items(session_id) if item.get("role") == "assistant"
+    ]
     assert texts == ["half", "whole"]
 
 
@@ -212,7 +216,9 @@ async def test_a_message_that_its_runner_took_with_it_goes_to_the_next(rig: Rig,
     assert await rig.status(session_id) == "running"
 
 
-async def test_an_interrupt_for_a_dead_runner_does_not_hold_up_the_next_message(rig: Rig, host: FakeHost) -> None:
+async def test_an_interrupt_for_a_dead_runner_does_not_hold_up_the_next_message(
+    rig: Rig, host: FakeHost
+) -> None:
     session_id = await rig.hosted(host)
     await rig.say(session_id, "one")
     await rig.delivered(session_id)

@@ -70,7 +70,10 @@ def attempt(session: Session, principal: Principal, body: dict[str, Any]) -> int
 @pytest.mark.parametrize(
     ("name", "body", "expected"),
     [
-        *[pytest.param("stranger", body, 404, id=f"stranger {body['type']}") for body in (said("x"), STOP, NOTE)],
+        *[
+            pytest.param("stranger", body, 404, id=f"stranger {body['type']}")
+            for body in (said("x"), STOP, NOTE)
+        ],
         *[
             pytest.param("reader", body, 403, id=f"reader {body['type']}")
             for body in (said("x"), INTERRUPT, APPROVAL, STOP, NOTE, CALL)
@@ -104,10 +107,16 @@ def test_people_may_do_what_their_grant_allows(
 @pytest.mark.parametrize(
     ("token", "body", "expected"),
     [
-        *[pytest.param(TOKEN, body, 202, id=f"bound {body['type']}") for body in (said("x"), CALL, *EXTERNAL)],
+        *[
+            pytest.param(TOKEN, body, 202, id=f"bound {body['type']}")
+            for body in (said("x"), CALL, *EXTERNAL)
+        ],
         pytest.param(TOKEN, {**said("x"), "created_by": "editor"}, 202, id="bound created_by"),
         pytest.param(TOKEN, STOP, 403, id="bound stop"),
-        *[pytest.param("another", body, 404, id=f"other {body['type']}") for body in (said("x"), STOP, *EXTERNAL)],
+        *[
+            pytest.param("another", body, 404, id=f"other {body['type']}")
+            for body in (said("x"), STOP, *EXTERNAL)
+        ],
     ],
 )
 def test_a_runner_may_speak_for_its_own_sessions(

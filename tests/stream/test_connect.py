@@ -145,7 +145,7 @@ async def test_a_stop_of_the_server_ends_streams_without_done(
     process: Process, app: Gate, session: Session
 ) -> None:
     async with Reader(app, session.public_id) as reader:
-        await reader.until_event("session.presence")
+        await reader.until_event("session.heartbeat")
         await process.drain()
         await reader.until(lambda: reader.is_finished)
 

@@ -1,5 +1,6 @@
 """Cursors that cannot be resumed, the retention, and the epoch of the store."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from sessions_app.services import housekeeping
 from tests.factories import make_session
 from tests.stream.reader import Reader, text_of
 from tests.stream.scene import append, begun, completed, delta, idle, log_size, relayed, running, title
+from tests.stream.servers import until
 
 
 @pytest.fixture
@@ -90,14 +92,13 @@ async def test_a_slow_reader_that_the_pruner_overtakes_is_reset(
 ) -> None:
     reader = Reader(app, session.public_id, after=0)
     reader.pause()
-    opening = reader.__aenter__()
-    task = __import__("asyncio").ensure_future(opening)
-    await __import__("asyncio").sleep(0.05)
+    opening = asyncio.create_task(reader.__aenter__())
+    await until(lambda: len(process.broker) == 1)
     await process.pool.run(age, session.pk, 10 - rest)
     await process.pool.run(housekeeping.prune, timezone.now())
 
     reader.resume()
-    await task
+    await opening
     await process.pool.run(append, session.pk, [title("new")])
     await reader.until_id(11)
     await reader.close()

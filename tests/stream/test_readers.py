@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from django.apps import apps
 
 from omnigent.accounts.gate import Gate
 from sessions_app.events import publish
@@ -57,7 +58,7 @@ async def test_an_entry_that_nobody_announced_is_found_by_the_next_one(
     process: Process, app: Gate, session: Session
 ) -> None:
     async with Reader(app, session.public_id) as reader:
-        await reader.until_event("session.presence")
+        await reader.until_event("session.heartbeat")
         await process.pool.run(silently, process, session.pk, [title("a"), title("b")])
         await process.pool.run(append, session.pk, [title("c")])
         await reader.until_id(3)
@@ -69,7 +70,7 @@ async def test_an_entry_that_nobody_announced_is_found_after_a_quiet(
     process: Process, app: Gate, session: Session
 ) -> None:
     async with Reader(app, session.public_id) as reader:
-        await reader.until_event("session.presence")
+        await reader.until_event("session.heartbeat")
         await process.pool.run(silently, process, session.pk, [title("a"), title("b")])
         await reader.until_id(2)
 
@@ -78,8 +79,6 @@ async def test_an_entry_that_nobody_announced_is_found_after_a_quiet(
 
 def silently(process: Process, session_pk: int, batch: list[Any]) -> None:
     """Commit as another replica does whose bells are lost."""
-    from django.apps import apps
-
     config: Any = apps.get_app_config("sessions_app")
     config.process = None
     try:
@@ -92,7 +91,7 @@ async def test_announcements_in_the_wrong_order_are_put_right(
     process: Process, app: Gate, session: Session
 ) -> None:
     async with Reader(app, session.public_id) as reader:
-        await reader.until_event("session.presence")
+        await reader.until_event("session.heartbeat")
         await process.pool.run(silently, process, session.pk, [title(str(number)) for number in range(4)])
         for seq in (2, 1, 4, 3, 3, 1):
             process.broker.publish(session.pk, [(seq, b"event: wrong\nid: %d\ndata: {}\n\n" % seq)])
@@ -103,7 +102,7 @@ async def test_announcements_in_the_wrong_order_are_put_right(
 
 async def test_deleting_the_session_ends_its_streams(process: Process, app: Gate, session: Session) -> None:
     async with Reader(app, session.public_id) as reader:
-        await reader.until_event("session.presence")
+        await reader.until_event("session.heartbeat")
         assert (await call(app, "DELETE", f"/v1/sessions/{session.public_id}")).status == 200
         await reader.until(lambda: reader.is_finished)
 
@@ -115,7 +114,7 @@ async def test_a_session_that_vanished_without_a_bell_ends_its_streams_after_a_q
     process: Process, app: Gate, session: Session
 ) -> None:
     async with Reader(app, session.public_id) as reader:
-        await reader.until_event("session.presence")
+        await reader.until_event("session.heartbeat")
         await process.pool.run(lambda: Session.objects.all().delete())
         await reader.until(lambda: reader.is_finished)
 
@@ -126,7 +125,7 @@ async def test_an_access_bell_makes_readers_look_and_go_on(
     process: Process, app: Gate, session: Session
 ) -> None:
     async with Reader(app, session.public_id) as reader:
-        await reader.until_event("session.presence")
+        await reader.until_event("session.heartbeat")
         await process.pool.run(publish.ring, "access", str(session.pk))
         await process.pool.run(publish.ring, "access")
         await process.pool.run(append, session.pk, [title("a")])
@@ -141,7 +140,7 @@ async def test_access_is_checked_now_and_then_on_a_busy_stream(
     settings.OMNIGENT_ACCESS_RECHECK_SECONDS = 0.1
     settings.OMNIGENT_HEARTBEAT_SECONDS = 60.0
     async with Reader(app, session.public_id) as reader:
-        await reader.until_event("session.presence")
+        await reader.until_event("session.heartbeat")
         await process.pool.run(lambda: Session.objects.all().delete())
 
         async def keep_busy() -> bool:

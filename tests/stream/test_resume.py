@@ -68,17 +68,15 @@ async def test_a_cursor_at_the_end_gets_what_comes_next(
     assert reader.ids == [2]
 
 
+CUTS = st.lists(st.integers(0, 60), max_size=8)
+SIZES = st.lists(st.integers(1, 9), min_size=3, max_size=12)
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    cuts=st.lists(st.integers(0, 60), max_size=8), sizes=st.lists(st.integers(1, 9), min_size=3, max_size=12)
-)
-def test_parts_received_around_cuts_add_up_to_the_log(
-    event_loop_runner: asyncio.Runner, process: Process, app: Gate, cuts: list[int], sizes: list[int]
+@given(cuts=CUTS, sizes=SIZES)
+async def test_parts_received_around_cuts_add_up_to_the_log(
+    process: Process, app: Gate, cuts: list[int], sizes: list[int]
 ) -> None:
-    event_loop_runner.run(_receive_in_parts(process, app, cuts, sizes))
-
-
-async def _receive_in_parts(process: Process, app: Gate, cuts: list[int], sizes: list[int]) -> None:
     session = await process.pool.run(make_session)
     total = sum(sizes)
 

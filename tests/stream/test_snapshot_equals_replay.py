@@ -1,0 +1,323 @@
+"""For everything that makes events: the old snapshot plus the events is the new snapshot."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from omnigent.accounts.identity import Principal
+from omnigent.protocol import items
+from sessions_app import snapshot
+from sessions_app.bodies import UpdateSession
+from sessions_app.events import log
+from sessions_app.models import Session
+from sessions_app.services import fleet, launching, outbox, updating, verdicts
+from sessions_app.services.receipts import Receipts
+from sessions_app.services.tick import tick_of
+from sessions_app.services.turns import fail, forgive
+from tests.factories import make_agent, make_host
+from tests.tunnel.feed import LOCAL, Feed
+from tests.tunnel.script import USAGE, call, item_done, output, question, response, row, status, text, turn
+
+pytestmark = pytest.mark.django_db
+
+Json = dict[str, Any]
+SEEN = (
+    "status",
+    "title",
+    "pending_elicitations",
+    "last_task_error",
+    "active_response_id",
+    "llm_model",
+    "reasoning_effort",
+    "usage_by_model",
+    "last_total_tokens",
+    "context_window",
+)
+
+
+def take(session: Session) -> Json:
+    """The snapshot as a client gets it."""
+    shown = snapshot.read(session.pk, permission_level=None)
+    assert shown is not None
+    body: Json = orjson.loads(orjson.dumps(shown))
+    return body
+
+
+def seen(shown: Json) -> Json:
+    """What events tell of: of an error not the item it belongs to, of an item its payload."""
+    view = {name: shown[name] for name in SEEN}
+    if view["last_task_error"] is not None:
+        view["last_task_error"] = {k: v for k, v in view["last_task_error"].items() if k != "item_id"}
+    view["items"] = [
+        (item["id"], item["type"], payload(item["type"], item["data"])) for item in shown["items"]
+    ]
+    return view
+
+
+def payload(kind: str, data: Json) -> Json:
+    """An item's fields without the ones that are null."""
+    return {key: data[key] for key in items.data_fields(kind) if data.get(key) is not None}
+
+
+def replay(shown: Json, events: list[Json]) -> Json:
+    """What a client that had this snapshot makes of these events."""
+    view = orjson.loads(orjson.dumps(shown))
+    for event in events:
+        REDUCERS.get(event["type"], ignore)(view, event)
+    return seen(view)
+
+
+def ignore(view: Json, event: Json) -> None:
+    """Changes nothing in a snapshot."""
+
+
+def on_status(view: Json, event: Json) -> None:
+    view["status"] = event["status"]
+    view["active_response_id"] = None
+    error = event["error"] or {}
+    view["last_task_error"] = {k: v for k, v in error.items() if v is not None} or None
+
+
+def on_item(view: Json, event: Json) -> None:
+    item = event["item"]
+    if str(item.get("id", "")).startswith("item_"):
+        view["items"].append({"id": item["id"], "type": item["type"], "data": item})
+
+
+def on_input(view: Json, event: Json) -> None:
+    data = event["data"]
+    view["items"].append({"id": data["item_id"], "type": data["type"], "data": data["data"]})
+
+
+def on_usage(view: Json, event: Json) -> None:
+    for name, key in (("usage_by_model", "usage_by_model"), ("context_tokens", "last_total_tokens")):
+        if event[name] is not None:
+            view[key] = event[name]
+
+
+def on_question(view: Json, event: Json) -> None:
+    asked = {key: event[key] for key in ("type", "elicitation_id", "method", "params")}
+    known = [one["elicitation_id"] for one in view["pending_elicitations"]]
+    if event["elicitation_id"] not in known:
+        view["pending_elicitations"].append(asked)
+
+
+def on_verdict(view: Json, event: Json) -> None:
+    view["pending_elicitations"] = [
+        one for one in view["pending_elicitations"] if one["elicitation_id"] != event["elicitation_id"]
+    ]
+
+
+REDUCERS: dict[str, Callable[[Json, Json], None]] = {
+    "session.status": on_status,
+    "session.title": lambda view, event: view.update(title=event["title"]),
+    "session.model": lambda view, event: view.update(llm_model=event["model"]),
+    "session.reasoning_effort": lambda view, event: view.update(reasoning_effort=event["reasoning_effort"]),
+    "session.usage": on_usage,
+    "session.input.consumed": on_input,
+    "response.in_progress": lambda view, event: view.update(active_response_id=event["response"]["id"]),
+    "response.output_item.done": on_item,
+    "response.elicitation_request": on_question,
+    "response.elicitation_resolved": on_verdict,
+}
+
+
+def verify(feed: Feed, action: Callable[[], object]) -> list[Json]:
+    """Do it and require that its events tell all of it; gives the events."""
+    before, head = take(feed.session), row(feed.pk).seq
+    action()
+    told = [orjson.loads(entry.data) for entry in log.read(feed.pk, head)]
+    assert replay(before, told) == seen(take(feed.session))
+    return told
+
+
+@pytest.fixture
+def feed(db: None) -> Feed:
+    return Feed(agent=make_agent(model="spec-model"))
+
+
+@pytest.fixture
+def busy(feed: Feed) -> Feed:
+    """In the middle of a response."""
+    feed.message()
+    feed.take(status("running"), response("in_progress"), text("one "))
+    return feed
+
+
+ITEM = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "[System: note]"}]}
+
+
+INPUTS: dict[str, tuple[str, Json]] = {
+    "message": ("message", {"role": "user", "content": [{"type": "input_text", "text": "Name me"}]}),
+    "assistant message": (
+        "message",
+        {"role": "assistant", "content": [{"type": "output_text", "text": "x"}]},
+    ),
+    "interrupt": ("interrupt", {}),
+    "external message": ("external_assistant_message", {"text": "hi", "agent": "a"}),
+    "external user item": ("external_conversation_item", {"item_type": "message", "item_data": ITEM}),
+    "external call": (
+        "external_conversation_item",
+        {"item_type": "function_call", "item_data": {"name": "f", "arguments": "{}", "call_id": "c"}},
+    ),
+    "external text": ("external_output_text_delta", {"delta": "x"}),
+    "error": ("error", {"source": "tool", "code": "c", "message": "m"}),
+    "compaction": ("compaction", {"summary": "s", "last_item_id": "item_1", "model": "m", "token_count": 3}),
+}
+
+
+@pytest.mark.parametrize("state", ["idle", "busy", "failed"])
+@pytest.mark.parametrize("given", INPUTS.values(), ids=INPUTS.keys())
+def test_inputs(feed: Feed, state: str, given: tuple[str, Json]) -> None:
+    if state != "idle":
+        feed.message()
+        feed.take(status("running"), response("in_progress"))
+    if state == "failed":
+        feed.take(status("failed", error={"code": "c", "message": "m"}))
+    kind, data = given
+
+    verify(feed, lambda: feed.post(kind, **data))
+
+
+BEGUN = [status("running"), response("in_progress")]
+TURNS: dict[str, list[Json]] = {
+    "plain": turn("Hello there."),
+    "tool": [
+        status("running"), response("in_progress"), text("a"), call(state="in_progress"), call(), output(),
+        text("b"), response("completed", usage=USAGE), status("waiting"),
+    ],
+    "failure": [
+        status("running"), response("in_progress"), text("a"),
+        response("failed", error={"code": "c", "message": "m"}),
+        status("failed", error={"code": "c", "message": "m", "title": "t"}), status("idle"),
+    ],
+    "failed status alone": [status("running"), response("in_progress"), status("failed")],
+    "question": [*BEGUN, question(), response("cancelled"), status("idle")],
+    "open question": [status("running"), response("in_progress"), question(), question("elicit_y")],
+    "follow-up": [*turn("one")[:-1], status("running"), *turn("two", "resp_b")[1:]],
+    "own start": turn("unasked"),
+    "model": [{"type": "session.model", "model": "other"}],
+    "bad item": [*BEGUN, item_done({"type": "function_call", "status": "completed"})],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("one_by_one", [True, False], ids=["one by one", "at once"])
+@pytest.mark.parametrize("events", TURNS.values(), ids=TURNS.keys())
+def test_what_runners_send(feed: Feed, events: list[Json], one_by_one: bool) -> None:
+    feed.message()
+    if one_by_one:
+        for event in events:
+            verify(feed, lambda event=event: feed.take(event))
+    else:
+        verify(feed, lambda: feed.take(*events))
+
+
+def test_an_idle_edge_that_is_held_back(busy: Feed) -> None:
+    busy.post("message", role="user", content=[{"type": "input_text", "text": "more"}])
+
+    verify(busy, lambda: busy.take(response("completed"), status("idle")))
+    busy.session.outbox.all().delete()
+    verify(busy, lambda: busy.take(status("running"), response("in_progress", "resp_b")))
+
+
+@pytest.mark.parametrize("action", ["accept", "decline", "cancel"])
+def test_verdicts(busy: Feed, action: str) -> None:
+    busy.take(question())
+
+    verify(
+        busy,
+        lambda: verdicts.resolve(
+            LOCAL,
+            busy.session.public_id,
+            elicitation_id="elicit_x",
+            action=action,
+            content=None,
+            receipts=Receipts(None, b""),
+        ),
+    )
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["with a question", "without"])
+def test_a_runner_that_is_lost(busy: Feed, asked: bool) -> None:
+    if asked:
+        busy.take(question())
+
+    told = verify(
+        busy, lambda: fleet.fail_turn(busy.pk, busy.session.runner_id, code="gone", message="It is gone")
+    )
+
+    assert "response.failed" in [event["type"] for event in told]
+
+
+def test_a_runner_that_leaves(busy: Feed) -> None:
+    verify(busy, lambda: fleet.settle_idle_shutdown(runner_id=busy.session.runner_id))
+
+
+def test_a_session_that_is_stopped(busy: Feed) -> None:
+    told = verify(busy, lambda: launching.record_stop(session_pk=busy.pk, runner_id=busy.session.runner_id))
+
+    assert "response.cancelled" in [event["type"] for event in told]
+
+
+@pytest.mark.parametrize("state", ["idle", "busy"])
+def test_a_launch_that_fails(feed: Feed, state: str) -> None:
+    if state == "busy":
+        feed.message()
+    runner_id = feed.session.runner_id
+
+    verify(
+        feed,
+        lambda: launching.record_failure(
+            session_pk=feed.pk, runner_id=runner_id, code="workspace_missing", message="No such directory"
+        ),
+    )
+
+
+def test_a_launch(feed: Feed) -> None:
+    host = make_host()
+    Session.objects.filter(pk=feed.pk).update(host_id=host.public_id)
+
+    verify(feed, lambda: launching.prepare(feed.pk))
+
+
+def test_a_refused_message(feed: Feed) -> None:
+    feed.post("message", role="user", content=[{"type": "input_text", "text": "Hi"}])
+    delivery = outbox.claim(session_pk=feed.pk, holder="elsewhere", seconds=60)
+    assert delivery is not None
+
+    verify(feed, lambda: outbox.refused(delivery=delivery, code="refused", message="No"))
+    verify(feed, lambda: on_row(feed, forgive))
+
+
+def on_row(feed: Feed, change: Callable[..., object], *args: object) -> None:
+    with tick_of([feed.pk]) as tick:
+        change(tick, tick.sessions[feed.pk], *args)
+
+
+def test_a_turn_that_fails(busy: Feed) -> None:
+    verify(busy, lambda: on_row(busy, fail, {"code": "c", "message": "m", "cause": "why"}))
+
+
+CHANGES = [
+    {"title": "Another title"},
+    {"title": ""},
+    {"reasoning_effort": "high"},
+    {"reasoning_effort": "default"},
+    {"model_override": "big-model"},
+    {"model_override": "default"},
+    {"labels": {"a": "b"}},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=[str(change) for change in CHANGES])
+def test_changes_of_a_session(busy: Feed, change: Json) -> None:
+    body = UpdateSession.model_validate(change)
+
+    verify(
+        busy,
+        lambda: updating.update(
+            Principal(user_id="local", is_admin=True), busy.session.public_id, body, None, with_usage=True
+        ),
+    )
