@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
             drain_seconds=settings.OMNIGENT_DRAIN_SECONDS,
             host=HostChild(host_command(url)) if options.with_host else None,
         )
-        application = import_string("omnigent.asgi.application")
+        application = import_string(settings.ASGI_APPLICATION)
         server_named(settings.OMNIGENT_SERVER)(application, listener, limits(), lifecycle)
 
 

@@ -18,17 +18,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CLAIM_SECONDS = 90.0
+CLAIM_SECONDS = 15.0
+HOLD_SECONDS = 5.0
 FORWARD_SECONDS = 60.0
 INTERRUPT_SECONDS = 5.0
 
 
 class Outcome(Enum):
-    """What became of an attempt; one that was sent may have reached the runner."""
+    """What became of an attempt. One that was sent may have reached the runner; `ready` means that the runner
+    is there now, and whoever holds its tunnel delivers.
+    """
 
     DONE = "done"
     SENT = "sent"
     UNSENT = "unsent"
+    READY = "ready"
 
 
 class Deliveries:
@@ -91,18 +95,15 @@ class Deliveries:
     async def _drain(self, session_pk: int) -> None:
         process = self._process
         while True:
-            delivery = await process.pool.run(
-                outbox.claim,
-                session_pk=session_pk,
-                holder=process.replica_id,
-                seconds=CLAIM_SECONDS,
-            )
+            delivery = await self._claim(session_pk)
             if delivery is None:
                 return
             outcome = Outcome.SENT
+            holding = asyncio.create_task(self._hold(delivery))
             try:
                 outcome = await self._deliver(delivery)
             finally:
+                holding.cancel()
                 if outcome is not Outcome.DONE:
                     await process.pool.run(
                         outbox.release,
@@ -110,8 +111,38 @@ class Deliveries:
                         holder=process.replica_id,
                         was_sent=outcome is Outcome.SENT,
                     )
+            if outcome is Outcome.READY:
+                # The tunnel's own bell rang while this claim still hid the row.
+                process.announcer.bell("outbox", (str(session_pk),))
             if outcome is not Outcome.DONE:
                 return
+
+    async def _claim(self, session_pk: int) -> outbox.Delivery | None:
+        """The session's next delivery. A claim that is made while this is cancelled is let go again."""
+        process = self._process
+        claiming = asyncio.ensure_future(
+            process.pool.run(
+                outbox.claim, session_pk=session_pk, holder=process.replica_id, seconds=CLAIM_SECONDS
+            )
+        )
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            delivery = await claiming
+            if delivery is not None:
+                await process.pool.run(
+                    outbox.release, delivery=delivery, holder=process.replica_id, was_sent=False
+                )
+            raise
+
+    async def _hold(self, delivery: outbox.Delivery) -> None:
+        """Keep the claim while its delivery takes long: the claim of a process that died is free soon."""
+        process = self._process
+        while True:
+            await asyncio.sleep(HOLD_SECONDS)
+            await process.pool.run(
+                outbox.hold, delivery=delivery, holder=process.replica_id, seconds=CLAIM_SECONDS
+            )
 
     async def _deliver(self, delivery: outbox.Delivery) -> Outcome:
         """Deliver one row, or leave it for later or for another process."""
@@ -142,7 +173,7 @@ class Deliveries:
         try:
             if delivery.has_message and delivery.host_id:
                 await launch.ensure_runner(process, delivery.session_pk)
-                return Outcome.UNSENT
+                return Outcome.READY
             standing = await launch.await_runner(process, delivery.session_pk, 0)
         except OmnigentError as error:
             if error.code is ErrorCode.HOST_OFFLINE and not delivery.is_late:

@@ -107,8 +107,8 @@ class Relays:
             if older is not None:
                 await _finish(older)
             await self._keep_reading(relay)
-        except (Superseded, relaying.NotOurs) as reason:
-            logger.info("relay_ended", extra={"session": relay.session_pk, "reason": type(reason).__name__})
+        except relaying.NotOurs:
+            logger.info("relay_ended", extra={"session": relay.session_pk})
         finally:
             # Whoever waits tries again later, over the tunnel that the session then has.
             relay.fail(TunnelLost(relay.tunnel.name))
@@ -123,8 +123,11 @@ class Relays:
             reason: BaseException | None = None
             try:
                 await self._read_once(relay)
-            except (Superseded, relaying.NotOurs):
+            except relaying.NotOurs:
                 raise
+            except Superseded:
+                # By a newer tunnel, which the next try will find, or by whoever has settled the turn.
+                logger.info("relay_superseded", extra={"session": relay.session_pk})
             except (OmnigentError, DatabaseError, Skipped) as error:
                 reason = error
                 logger.warning(

@@ -114,6 +114,13 @@ def claim(*, session_pk: int, holder: str, seconds: float) -> Delivery | None:
     )
 
 
+def hold(*, delivery: Delivery, holder: str, seconds: float) -> None:
+    """Extend a claim that is still this process's."""
+    Outbox.objects.filter(pk=delivery.pk, claimed_by=holder).update(
+        claimed_until=Now() + timedelta(seconds=seconds)
+    )
+
+
 def release(*, delivery: Delivery, holder: str, was_sent: bool) -> None:
     """Let go of a claim so that whoever holds the tunnel next can take it at once."""
     kept = holder if was_sent or delivery.was_sent else ""

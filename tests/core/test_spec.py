@@ -35,8 +35,7 @@ def test_the_shipped_agents_are_valid_and_use_the_machine(name: str) -> None:
     assert bundle.read(bundle.pack({f"{name}.yaml": text})) == spec
 
 
-def test_a_full_directory_document_is_read() -> None:
-    text = """
+FULL = """
     spec_version: 1
     name: full
     description: does things
@@ -65,10 +64,13 @@ def test_a_full_directory_document_is_read() -> None:
     spawn: true
     async: false
     unknown_key: 1
-    """
-    mcp = b"name: local\ntransport: stdio\ncommand: run\nargs: [x]\nenv: {K: secret}\ndescription: d\n"
-    files = {"prompts/main.txt": b"You are full.", "tools/mcp/local.yaml": mcp}
-    spec = parse_spec(load_yaml(text), files)
+"""
+LOCAL_SERVER = b"name: local\ntransport: stdio\ncommand: run\nargs: [x]\nenv: {K: secret}\ndescription: d\n"
+FULL_FILES = {"prompts/main.txt": b"You are full.", "tools/mcp/local.yaml": LOCAL_SERVER}
+
+
+def test_a_full_directory_document_is_read() -> None:
+    spec = parse_spec(load_yaml(FULL), FULL_FILES)
 
     assert spec.instructions == "You are full."
     assert (spec.harness, spec.harness_id, spec.config) == ("openai_chat", "openai-chat", {"yolo": "true"})
@@ -87,6 +89,11 @@ def test_a_full_directory_document_is_read() -> None:
     assert (gate.set_labels, gate.ask_timeout) == (("tier",), 5)
     assert (extra.handler, extra.factory_params) == ("c.d", {})
     assert spec.raw["unknown_key"] == 1
+
+
+def test_what_is_shown_of_a_full_document_holds_no_secret() -> None:
+    spec = parse_spec(load_yaml(FULL), FULL_FILES)
+
     assert spec.public() == {
         "name": "full",
         "description": "does things",

@@ -200,8 +200,7 @@ class FakeRunner:
     def _open(self, line: Line, request: frames.Request) -> None:
         session_id = request.path.split("/")[3]
         last = dict(request.headers).get("Last-Event-ID", "")
-        stream, _, number = last.partition(".")
-        if stream == self.stream:
+        if last.startswith(f"{self.stream}."):
             self._forget(frames.StreamAck(session_id=session_id, id_=last))
         line.say(frames.ResponseHead(id_=request.id_, status=200))
         self._body(line, request.id_, b'data: {"type":"session.heartbeat"}\n\n')

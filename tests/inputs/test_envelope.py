@@ -279,7 +279,8 @@ async def test_content_is_stored_untouched(rig: Rig, runner: FakeRunner, content
 
 async def test_numbers_beyond_json_do_not_break_the_item(rig: Rig, runner: FakeRunner) -> None:
     session_id = await rig.bound(runner)
-    body = b'{"type":"message","data":{"role":"user","content":[{"type":"odd","n":1e999,"i":123456789012345678901234567890}]}}'
+    odd = b'{"type":"odd","n":1e999,"i":123456789012345678901234567890}'
+    body = b'{"type":"message","data":{"role":"user","content":[' + odd + b"]}}"
 
     answer = await rig.post(session_id, body)
 

@@ -18,6 +18,7 @@ from sessions_app.process import Process
 from sessions_app.services import fleet, presence
 from sessions_app.tunnels.registry import Tunnels
 from sessions_app.tunnels.tunnel import Tunnel
+from tests.api_plumbing.asgi_client import Socket
 from tests.factories import make_session
 from tests.stream.servers import SHORT, application, running, until
 from tests.tunnel.conftest import Post
@@ -27,6 +28,16 @@ from tests.tunnel.script import logged, response, row, said, status, streamed, t
 
 def lease(runner: FakeRunner) -> Lease:
     return Lease.objects.get(kind="runner", name=runner.runner_id)
+
+
+class Stuck(Socket):
+    """A connection that is only half there: its close never ends."""
+
+    async def send(self, message: Any) -> None:
+        """What a server sends it, but for the close, arrives."""
+        if message["type"] == "websocket.close":
+            await asyncio.Event().wait()
+        await super().send(message)
 
 
 @pytest.fixture
@@ -72,6 +83,24 @@ async def test_the_newest_wins_and_the_old_ones_waiters_fail_at_once(process: Pr
             assert (await process.rpc.runner(new.runner_id, "POST", path, seconds=5)).status == 200
 
 
+async def test_a_connection_that_is_half_there_does_not_hold_up_its_successor(
+    process: Process, app: Gate
+) -> None:
+    hello = frames.render(frames.Hello(runner_version="1", frame_protocol_version=1))
+    path = "/v1/runners/runner_1/tunnel"
+    async with Stuck(app, path, headers={"Origin": frames.ORIGIN}) as old:
+        old.text(hello)
+        await until(lambda: process.tunnels.get("runner", "runner_1"))
+        async with FakeRunner(app) as new:
+            await new.hang_up()
+            new.runner_id = "runner_1"
+            await new.dial()
+
+            answer = await process.rpc.runner("runner_1", "POST", "/v1/sessions/s/mcp/execute", seconds=5)
+
+    assert answer.status == 200
+
+
 async def test_a_tunnel_taken_by_another_replica_is_closed_here(process: Process, app: Gate) -> None:
     async with FakeRunner(app) as runner:
         await process.pool.run(
@@ -95,6 +124,7 @@ async def test_what_a_superseded_tunnel_still_says_changes_nothing(
         await runner.until_acked(session.public_id)
         acks = len(runner.acks)
         # Another replica takes over; its bell has not reached us yet.
+        await process.pool.run(lambda: Lease.objects.update(generation=99))
         await process.pool.run(lambda: Session.objects.update(relay_generation=99))
         before = await process.pool.run(logged, session.pk)
 

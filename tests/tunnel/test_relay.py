@@ -220,6 +220,21 @@ async def test_a_relay_of_an_older_tunnel_commits_nothing(process: Process, app:
         assert "stale" not in await process.pool.run(streamed, session.pk)
 
 
+async def test_a_fence_without_a_newer_tunnel_is_taken_again(process: Process, app: Gate, post: Post) -> None:
+    async with FakeRunner(app) as runner:
+        session = await session_on(process, runner)
+        await post(session, "Hi")
+        await runner.until_listened(session.public_id)
+        runner.emit(session.public_id, status("running"), response("in_progress"), text("one "))
+        await runner.until_acked(session.public_id)
+        await process.pool.run(lambda: Session.objects.update(relay_generation=99))
+
+        runner.emit(session.public_id, text("two"), response("completed"), status("idle"))
+
+        await until(lambda: process.pool.run(lambda: row(session.pk).status == "idle"))
+        assert await process.pool.run(said, session.pk) == ["one two"]
+
+
 async def test_a_stream_that_does_not_open_is_tried_again(process: Process, app: Gate, post: Post) -> None:
     async with FakeRunner(app) as runner:
         session = await session_on(process, runner)
