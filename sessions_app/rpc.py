@@ -19,7 +19,7 @@ from omnigent.protocol import host_frames
 from omnigent.protocol.frames import Frame, Headers
 from sessions_app.models import Lease
 from sessions_app.tunnels.registry import Tunnels
-from sessions_app.tunnels.tunnel import TunnelLost
+from sessions_app.tunnels.tunnel import Tunnel, TunnelLost
 
 SIGNATURE_HEADER = "x-omnigent-rpc-signature"
 TIME_HEADER = "x-omnigent-rpc-time"
@@ -113,9 +113,9 @@ class Rpc:
         self, runner_id: str, method: str, path: str, *, body: bytes = b"", headers: Headers = ()
     ) -> AsyncIterator[RunnerStream]:
         """One request to a runner; leaving the block before the body has ended cancels it there."""
-        tunnel = self._tunnels.get("runner", runner_id)
-        if tunnel is None:
-            async with self._remote_stream(runner_id, method, path, body, headers) as stream:
+        tunnel = await self._find("runner", runner_id)
+        if isinstance(tunnel, str):
+            async with self._remote_stream(tunnel, runner_id, method, path, body, headers) as stream:
                 yield stream
             return
         exchange_id, exchange = await tunnel.request(method, path, headers=headers, body=body, stream=True)
@@ -127,11 +127,11 @@ class Rpc:
 
     async def host(self, host_id: str, frame: host_frames.Ask, *, seconds: float) -> Frame:
         """One frame to a host and its result. Raises HOST_OFFLINE, or 504 after `seconds`."""
-        tunnel = self._tunnels.get("host", host_id)
+        tunnel = await self._find("host", host_id)
         try:
-            if tunnel is not None:
-                return await tunnel.call(frame, seconds)
-            return await self._remote_call(host_id, frame, seconds)
+            if isinstance(tunnel, str):
+                return await self._remote_call(tunnel, host_id, frame, seconds)
+            return await tunnel.call(frame, seconds)
         except TunnelLost:
             raise OmnigentError(ErrorCode.HOST_OFFLINE, "The host's connection was lost") from None
         except TimeoutError:
@@ -139,12 +139,18 @@ class Rpc:
                 ErrorCode.HOST_OFFLINE, f"The host did not answer within {seconds:g} s", status=504
             ) from None
 
-    async def _address(self, kind: str, name: str) -> str:
-        found = await self._pool.run(locate, kind, name)
-        if found is None or found[0] == self._replica_id:
+    async def _find(self, kind: str, name: str) -> Tunnel | str:
+        """The tunnel, or the address of the replica that holds it."""
+        tunnel = self._tunnels.get(kind, name)
+        if tunnel is None:
+            found = await self._pool.run(locate, kind, name)
+            if found is not None and found[0] != self._replica_id:
+                return found[1]
+            tunnel = await self._tunnels.arriving(kind, name) if found is not None else None
+        if tunnel is None:
             code = ErrorCode.HOST_OFFLINE if kind == "host" else ErrorCode.RUNNER_UNAVAILABLE
             raise OmnigentError(code, f"The {kind} is not connected")
-        return found[1]
+        return tunnel
 
     def _signed(self, kind: str, name: str, address: str, body: bytes) -> httpx.Request:
         path = PATH.format(kind=kind, name=name)
@@ -154,9 +160,8 @@ class Rpc:
 
     @asynccontextmanager
     async def _remote_stream(
-        self, runner_id: str, method: str, path: str, body: bytes, headers: Headers
+        self, address: str, runner_id: str, method: str, path: str, body: bytes, headers: Headers
     ) -> AsyncIterator[RunnerStream]:
-        address = await self._address("runner", runner_id)
         call = orjson.dumps(
             {"method": method, "path": path, "headers": headers, "body": base64.b64encode(body).decode()}
         )
@@ -172,8 +177,7 @@ class Rpc:
         finally:
             await response.aclose()
 
-    async def _remote_call(self, host_id: str, frame: host_frames.Ask, seconds: float) -> Frame:
-        address = await self._address("host", host_id)
+    async def _remote_call(self, address: str, host_id: str, frame: host_frames.Ask, seconds: float) -> Frame:
         body = orjson.dumps({"frame": host_frames.render(frame), "seconds": seconds})
         try:
             async with asyncio.timeout(seconds + 2):

@@ -13,5 +13,3 @@ def pool(transactional_db: None) -> Iterator[DatabasePool]:
     threads = DatabasePool(2)
     yield threads
     threads.close()
-
-

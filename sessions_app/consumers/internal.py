@@ -30,7 +30,7 @@ class InternalConsumer(HttpConsumer):
         if not rpc.is_signed(process.rpc_key, self.scope["path"], headers, raw):
             raise OmnigentError(ErrorCode.NOT_FOUND, "Not found")
         kind, name = str(self.kwargs["kind"]), str(self.kwargs["name"])
-        tunnel = process.tunnels.get(kind, name)
+        tunnel = await process.tunnels.arriving(kind, name)
         call = orjson.loads(raw)
         try:
             if tunnel is None:

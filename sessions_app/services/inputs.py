@@ -20,6 +20,9 @@ MAX_RESPONSE_ID = 128
 MAX_AUTHOR = 150
 MAX_SOURCE = 120
 
+ELSEWHERE = "elsewhere"
+"""The message id of text that is posted without one, so that nobody takes it for the runner's."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Posted:
@@ -208,7 +211,7 @@ def _stored_item(given: Input) -> Mapping[str, Any]:
 def _text_delta(given: Input) -> Mapping[str, Any]:
     delta: inputs.ExternalTextDelta = given.payload
     event = events.OutputTextDelta(
-        delta=delta.delta, message_id=delta.message_id, index=delta.index, final=delta.final
+        delta=delta.delta, message_id=delta.message_id or ELSEWHERE, index=delta.index, final=delta.final
     )
     given.tick.append(given.session, event)
     return {"queued": False}

@@ -71,11 +71,15 @@ def recall(session: Session) -> Memory:
 
 
 def pending_text(session_id: int, after: int, upto: int | None = None) -> list[str]:
-    """The text deltas in the log past `after`, and not past `upto`."""
+    """The runner's text deltas in the log past `after`, and not past `upto`.
+
+    Text that was posted from elsewhere names its message; a runner's does not.
+    """
     parts: list[str] = []
     while entries := log.read(session_id, after):
         shown = [entry for entry in entries if upto is None or entry.seq <= upto]
-        parts += [orjson.loads(entry.data)["delta"] for entry in shown if entry.type == TEXT_DELTA]
+        deltas = [orjson.loads(entry.data) for entry in shown if entry.type == TEXT_DELTA]
+        parts += [delta["delta"] for delta in deltas if delta["message_id"] is None]
         if len(shown) < len(entries):
             break
         after = entries[-1].seq

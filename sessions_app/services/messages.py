@@ -82,9 +82,7 @@ def require_live_runner(session: Session) -> None:
 
 def consumed(item_id: str, message: items.Message, *, created_by: str | None) -> events.SessionInputConsumed:
     """The event that shows a stored message."""
-    data = events.message_data(
-        role="user", content=message.content, user_authored=message.user_authored
-    )
+    data = events.message_data(role="user", content=message.content, user_authored=message.user_authored)
     return events.SessionInputConsumed(
         data=events.ConsumedInput(item_id=item_id, data=data, created_by=created_by)
     )

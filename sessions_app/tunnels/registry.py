@@ -1,8 +1,11 @@
 """The tunnels that this process holds, by kind and name; the newest of a name wins."""
 
+import asyncio
 from collections.abc import Iterator
 
 from sessions_app.tunnels.tunnel import Tunnel
+
+ARRIVAL_SECONDS = 1.0
 
 
 class Tunnels:
@@ -10,6 +13,7 @@ class Tunnels:
 
     def __init__(self) -> None:
         self._tunnels: dict[tuple[str, str], Tunnel] = {}
+        self._arrivals: list[asyncio.Future[None]] = []
 
     def add(self, tunnel: Tunnel) -> Tunnel | None:
         """Register a tunnel; returns the one it replaces, or itself when a newer one is there already."""
@@ -18,6 +22,10 @@ class Tunnels:
         if older is not None and older.generation > tunnel.generation:
             return tunnel
         self._tunnels[key] = tunnel
+        for arrival in self._arrivals:
+            if not arrival.done():
+                arrival.set_result(None)
+        self._arrivals.clear()
         return older
 
     def remove(self, tunnel: Tunnel) -> bool:
@@ -31,6 +39,18 @@ class Tunnels:
     def get(self, kind: str, name: str) -> Tunnel | None:
         """The live tunnel of that name, if this process holds it."""
         return self._tunnels.get((kind, name))
+
+    async def arriving(self, kind: str, name: str) -> Tunnel | None:
+        """The same for a tunnel whose lease is this process's: it may be registered only a moment later."""
+        try:
+            async with asyncio.timeout(ARRIVAL_SECONDS):
+                while (tunnel := self.get(kind, name)) is None:
+                    arrival: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                    self._arrivals.append(arrival)
+                    await arrival
+                return tunnel
+        except TimeoutError:
+            return None
 
     def names(self, kind: str) -> list[str]:
         """Names of the tunnels of one kind."""

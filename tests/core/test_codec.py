@@ -174,7 +174,9 @@ def test_many_shallow_brackets_are_fine() -> None:
     assert codec.decode(b'{"body": "' + b"[{" * 1000 + b'"}') == {"body": "[{" * 1000}
 
 
-@pytest.mark.parametrize("value", ["\ud800", {"k": object()}, {1: 2}, {"big": 2**70}], ids=["surrogate", "object", "key", "big"])
+@pytest.mark.parametrize(
+    "value", ["\ud800", {"k": object()}, {1: 2}, {"big": 2**70}], ids=["surrogate", "object", "key", "big"]
+)
 def test_what_json_cannot_say_is_refused_on_the_way_out(value: Any) -> None:
     with pytest.raises(FrameError):
         codec.encode(value)
