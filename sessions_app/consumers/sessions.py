@@ -1,6 +1,7 @@
 """Create, change and delete a session: one hop to commit, no thread while a host or runner is asked."""
 
 from django.apps import apps
+from django.conf import settings
 
 from omnigent.api.asgi import header_values
 from omnigent.api.consumer import HttpConsumer
@@ -8,9 +9,9 @@ from omnigent.api.errors import TOO_LARGE_MESSAGE
 from omnigent.api.validation import parse, parse_query
 from omnigent.errors import ErrorCode, OmnigentError
 from sessions_app.bodies import CreateSession, DeleteSession, GetSession, UpdateSession
-from sessions_app.flows import create, remove
+from sessions_app.flows import create, remove, stop
 from sessions_app.process import Process
-from sessions_app.services import receipts, updating, uploads
+from sessions_app.services import access, receipts, updating, uploads
 from sessions_app.services.creation import Asked
 from sessions_app.services.receipts import Answer, Claim
 
@@ -72,16 +73,19 @@ class UpdateSessionConsumer(SessionWriter):
         raw = await self.body()
         wanted = parse_query(GetSession, self.scope["query_string"])
         body = parse(UpdateSession, raw)
-        await self.answer(
-            await self.process.pool.run(
-                updating.update,
-                self.principal,
-                self.kwargs["session_id"],
-                body,
-                self.claim(raw),
-                with_usage=wanted.include_usage,
-            )
+        answer = await self.process.pool.run(
+            updating.update,
+            self.principal,
+            self.kwargs["session_id"],
+            body,
+            self.claim(raw),
+            with_usage=wanted.include_usage,
         )
+        if body.archived:
+            session_id = access.session_id_of(self.kwargs["session_id"])
+            pause = settings.OMNIGENT_ARCHIVE_STOP_SECONDS
+            self.process.spawn(stop.stop_archived(self.process, session_id, pause))
+        await self.answer(answer)
 
 
 class DeleteSessionConsumer(SessionWriter):

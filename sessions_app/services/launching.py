@@ -116,6 +116,12 @@ def exit_report(runner_id: str) -> str:
     return rows.values_list("exit_report", flat=True).first() or ""
 
 
+def archived(session_id: str) -> int | None:
+    """The session's key while it is archived."""
+    rows = Session.objects.filter(public_id=session_id, archived=True)
+    return rows.values_list("pk", flat=True).first()
+
+
 def record_stop(*, session_pk: int, runner_id: str) -> None:
     """The host ended the runner as asked: the session rests, and what was on its way is void."""
     Runner.objects.filter(public_id=runner_id).update(exited_at=timezone.now(), exit_report="")

@@ -1,5 +1,6 @@
 """A whole server in this process: the ASGI application, its threads and loops, and clients to talk to it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,9 +9,13 @@ import pytest
 from django.apps import apps
 from django.test import Client
 
+from agents_app.models import Agent
 from omnigent.accounts.gate import Gate
 from omnigent.asgi import Router
 from sessions_app.process import Process, build_process
+from sessions_app.services import presence
+from tests.factories import make_agent
+from tests.sessions.fake_host import HOST, FakeHost, connected, default_handlers
 
 
 @pytest.fixture
@@ -43,3 +48,27 @@ async def http(server: Gate) -> AsyncIterator[httpx.AsyncClient]:
 def reader(db: None) -> Client:
     """A client of what Django answers."""
     return Client(headers={"host": "127.0.0.1:6767"})
+
+
+@pytest.fixture
+async def agent(process: Process) -> Agent:
+    """A built-in agent."""
+    return await process.pool.run(make_agent)
+
+
+@pytest.fixture
+async def host(server: Gate, process: Process) -> AsyncIterator[FakeHost]:
+    """A host that is online."""
+    async with connected(server, FakeHost(HOST, default_handlers())) as fake:
+        await is_online(process, HOST)
+        yield fake
+
+
+async def is_online(process: Process, host_id: str) -> None:
+    """Wait until a host's tunnel is there."""
+    async with asyncio.timeout(5):
+        while True:
+            changed = process.changes.next()
+            if await process.pool.run(presence.online, "host", [host_id]):
+                return
+            await changed

@@ -12,6 +12,8 @@ from omnigent.protocol import frames, host_frames
 Handler = Callable[[Any], host_frames.Result]
 Message = MutableMapping[str, Any]
 
+HOST = "a" * 32
+
 
 @dataclass
 class FakeHost:

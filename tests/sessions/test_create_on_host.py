@@ -1,45 +1,19 @@
 """POST /v1/sessions with a host: its workspace is looked at, a runner is launched."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
 from agents_app.models import Agent
-from omnigent.accounts.gate import Gate
 from omnigent.protocol import host_frames
 from sessions_app.models import Receipt, Session
 from sessions_app.process import Process
-from sessions_app.services import presence
 from tests.error_shape import assert_error
-from tests.factories import make_agent, make_host
-from tests.sessions.fake_host import FakeHost, connected, default_handlers, failing
+from tests.factories import make_host
+from tests.sessions.fake_host import HOST, FakeHost, failing
 
 URL = "/v1/sessions"
-HOST = "a" * 32
-
-
-@pytest.fixture
-async def agent(process: Process) -> Agent:
-    return await process.pool.run(make_agent)
-
-
-@pytest.fixture
-async def host(server: Gate, process: Process) -> AsyncIterator[FakeHost]:
-    async with connected(server, FakeHost(HOST, default_handlers())) as fake:
-        await is_online(process, HOST)
-        yield fake
-
-
-async def is_online(process: Process, host_id: str) -> None:
-    async with asyncio.timeout(5):
-        while True:
-            changed = process.changes.next()
-            if await process.pool.run(presence.online, "host", [host_id]):
-                return
-            await changed
 
 
 async def create(http: httpx.AsyncClient, agent: Agent, **fields: Any) -> httpx.Response:
