@@ -23,7 +23,6 @@ ENDED_SECONDS = 15
 # Short enough that a test can wait for a loss to be noticed, long enough for a busy machine.
 DURATIONS: Mapping[str, str] = {
     "OMNIGENT_LEASE_SECONDS": "6",
-    "OMNIGENT_LEASE_GRACE": "2",
     "OMNIGENT_LEASE_STORE_SECONDS": "0.5",
     "OMNIGENT_RECONCILE_SECONDS": "0.5",
     "OMNIGENT_OUTBOX_SECONDS": "0.5",
