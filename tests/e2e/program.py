@@ -129,6 +129,14 @@ def processes_at_home(home: Path) -> list[psutil.Process]:
     return found
 
 
+def runs(process: psutil.Process, module: str) -> bool:
+    """Whether the process runs this module; one that has just ended runs nothing."""
+    try:
+        return any(module in part for part in process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
+
+
 def describe(processes: Sequence[psutil.Process]) -> str:
     """Ids and commands, for a failure message."""
     lines = []

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from tests.e2e.api import Api
-from tests.e2e.program import Program, describe, processes_at_home, python, wait_for
+from tests.e2e.program import Program, describe, processes_at_home, python, runs, wait_for
 from tests.e2e.stream import Stream
 from tests.net.background import BackgroundProxy
 from tests.services.postgres import PostgresServer
@@ -127,11 +127,7 @@ class Stack:
 
     def runner_pids(self) -> list[int]:
         """The runner processes that live, by id."""
-        return [
-            process.pid
-            for process in processes_at_home(self.home)
-            if any("omnigent.runner" in part for part in process.cmdline())
-        ]
+        return [process.pid for process in processes_at_home(self.home) if runs(process, "omnigent.runner")]
 
     def wait_no_runners(self, seconds: float) -> None:
         """Block until every runner has ended."""

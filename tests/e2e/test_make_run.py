@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.api import Api, texts
-from tests.e2e.program import Program, describe, processes_at_home, wait_for
+from tests.e2e.program import Program, describe, processes_at_home, runs, wait_for
 from tests.e2e.stack import base_environ, is_healthy
 from tests.e2e.stream import Stream
 from tests.services.processes import free_port
@@ -97,7 +97,7 @@ def test_a_killed_make_run_starts_again(tmp_path: Path) -> None:
     with made(tmp_path) as (program, url):
         answer_in(program, url, 60)
         for process in processes_at_home(tmp_path / "home"):
-            if any("omnigent.server" in part for part in process.cmdline()):
+            if runs(process, "omnigent.server"):
                 process.kill()
         program.wait(20)
         assert_nothing_left(tmp_path, program)
