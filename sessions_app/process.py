@@ -58,7 +58,11 @@ class Changes:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Durations:
-    """How often the loops run, in seconds."""
+    """How often the loops run, in seconds.
+
+    `grace` is how long the reconciler waits after a start: while the server was away no lease could be renewed, so
+    runners get as long to come back to it as after a loss of their own.
+    """
 
     ping: float
     silence: float
@@ -66,6 +70,7 @@ class Durations:
     reconcile: float
     prune: float
     outbox: float
+    grace: float = 0.0
 
 
 class Process:
@@ -105,7 +110,7 @@ class Process:
         self.spawn(self.deliveries.run())
         self.spawn(self._every(times.ping, self._ping))
         self.spawn(self._every(times.renew, self._renew))
-        self.spawn(self._every(times.reconcile, self._reconcile))
+        self.spawn(self._every(times.reconcile, self._reconcile, after=times.grace))
         self.spawn(self._every(times.prune, self._prune))
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
@@ -148,7 +153,10 @@ class Process:
         self._loop = None
         self.pool.close()
 
-    async def _every(self, seconds: float, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _every(
+        self, seconds: float, step: Callable[[], Coroutine[Any, Any, None]], *, after: float = 0.0
+    ) -> None:
+        await asyncio.sleep(after)
         while True:
             await asyncio.sleep(seconds * (0.9 + secrets.randbelow(200) / 1000))
             try:
@@ -235,5 +243,6 @@ def build_process(address: str) -> Process:
         reconcile=settings.OMNIGENT_RECONCILE_SECONDS,
         prune=settings.OMNIGENT_PRUNE_SECONDS,
         outbox=settings.OMNIGENT_OUTBOX_SECONDS,
+        grace=settings.OMNIGENT_LEASE_SECONDS,
     )
     return Process(address=address, bus=build_bus(), durations=durations)
