@@ -60,8 +60,8 @@ class Changes:
 class Durations:
     """How often the loops run, in seconds.
 
-    `grace` is how long the reconciler waits after a start: while the server was away no lease could be renewed, so
-    runners get as long to come back to it as after a loss of their own.
+    `grace` is how long the reconciler waits after a start: while the server was away no lease could be renewed,
+    so runners get as long to come back to it as after a loss of their own.
     """
 
     ping: float
