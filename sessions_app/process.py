@@ -60,7 +60,7 @@ class Changes:
 class Durations:
     """How often the loops run, in seconds.
 
-    `grace` is how long the reconciler waits after a start: while the server was away no lease could be renewed,
+    `grace` is how long the reconciler waits after a start: while the server was away no lease was renewed,
     so runners get as long to come back to it as after a loss of their own.
     """
 
