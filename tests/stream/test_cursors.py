@@ -99,6 +99,7 @@ async def test_a_slow_reader_that_the_pruner_overtakes_is_reset(
 
     reader.resume()
     await opening
+    await reader.until_event("stream.reset")
     await process.pool.run(append, session.pk, [title("new")])
     await reader.until_id(11)
     await reader.close()
