@@ -17,6 +17,8 @@ from tests.services.processes import private_directory
 __all__ = ["CLUSTER", "SINGLE", "flavour", "pytest_runtest_makereport"]
 
 CRASH_SECONDS = 30
+# A runner whose server dies again and again redials after 15 s at the latest; its lease must outlast that.
+LEASE_SECONDS = "20"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,11 @@ def installation(flavour: Flavour) -> Iterator[Chaos]:
     with private_directory("chaos") as directory:
         os.chown(directory, os.geteuid(), os.getegid())
         fuse = directory / "fuse.point"
-        environ = {"DJANGO_SETTINGS_MODULE": "tests.chaos.settings", FILE_VARIABLE: str(fuse)}
+        environ = {
+            "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
+            "OMNIGENT_LEASE_SECONDS": LEASE_SECONDS,
+            FILE_VARIABLE: str(fuse),
+        }
         with running_stack(replace(flavour, environ=environ), directory) as stack:
             yield Chaos(stack=stack, fuse=fuse)
 
