@@ -19,7 +19,7 @@ def page(client: Client, session: Session, query: str = "") -> str:
 
 
 def test_the_transcript_is_there_without_scripts_in_its_order(client: Client) -> None:
-    session = make.a_session(title="Fix it", workspace="/work/here")
+    session = make.a_session(title="Fix it", workspace="/home/me/project")
     make.a_user_message(session, "Please fix it")
     make.a_call(session, "c1")
     make.an_output(session, "c1", "two files")
@@ -29,7 +29,7 @@ def test_the_transcript_is_there_without_scripts_in_its_order(client: Client) ->
 
     places = [shown.index(text) for text in ("Please fix it", "sys_os_shell", "two files", "<strong>fixed")]
     assert places == sorted(places)
-    assert "/work/here" in shown
+    assert "/home/me/project" in shown
     assert "<h1" in shown and "Fix it" in shown
 
 
