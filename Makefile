@@ -43,7 +43,7 @@ bench: setup-dev ## Measure this machine: requests, delivery, relay, memory (SQL
 	@$(BIN)/python -m bench $(ARGS)
 
 chaos: setup-dev ## Repeat the fault tests N times (default 20)
-	@$(BIN)/python -m scripts.run_tests chaos --repeat $(or $(N),20)
+	@$(BIN)/python -m scripts.run_tests chaos chaos-cluster --repeat $(or $(N),20)
 
 screenshots: setup-dev ## Take the README's pictures from a fresh server (needs Chromium)
 	@$(BIN)/python -m scripts.screenshots

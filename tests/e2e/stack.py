@@ -19,6 +19,7 @@ from tests.services.redis import RedisServer
 
 READY_SECONDS = 40
 ENDED_SECONDS = 15
+HOST_TUNNEL = b"tunnel_open kind=host"
 
 # Short enough that a test can wait for a loss to be noticed, long enough for a busy machine.
 DURATIONS: Mapping[str, str] = {
@@ -119,6 +120,19 @@ class Stack:
     def has_host(self) -> bool:
         """Whether the server knows a host that is online."""
         return any(host["status"] == "online" for host in self.api.get("/v1/hosts")["hosts"])
+
+    def move_host(self, index: int) -> None:
+        """Cut every tunnel, and return when the host holds one to this replica."""
+        server = self.servers[index]
+        before = server.log_path.stat().st_size
+        self.tunnels.route_to(index)
+        self.tunnels.kill_connections()
+        wait_for(
+            lambda: HOST_TUNNEL in server.log_path.read_bytes()[before:],
+            seconds=READY_SECONDS,
+            what=f"the host's tunnel to {server.name}",
+        )
+        self.wait_host()
 
     def kill_host(self) -> None:
         """kill -9 of the host; returns when the server has noticed."""

@@ -15,10 +15,8 @@ HANDOVER_SECONDS = 10
 @pytest.mark.parametrize("flavour", ["uvicorn-postgres-redis"], indirect=True)
 @pytest.mark.cluster
 def test_a_killed_replica_hands_its_tunnels_to_the_other(own_stack: Stack) -> None:
-    own_stack.tunnels.route_to(0)
+    own_stack.move_host(0)
     other = own_stack.api_of(1)
-    own_stack.tunnels.kill_connections()
-    own_stack.wait_host()
     session = other.create()
     stream = own_stack.stream(session["id"], url=other.url, after=0)
     other.message(session["id"], f"Count to {COUNT} slowly")
