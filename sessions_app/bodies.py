@@ -32,28 +32,33 @@ class InitialItem(BaseModel):
     data: dict[str, Any] = Field(default_factory=dict)
 
 
-class NewSessionFields(BaseModel):
-    """What a new session may be given, however its agent comes."""
+class PlacedSession(BaseModel):
+    """What every new session may be given, a fork too: settings, and where it runs."""
 
     title: Title | None = None
-    labels: dict[Label, str] | None = None
     reasoning_effort: str | None = None
     model_override: str | None = None
-    harness_override: Annotated[str, Field(max_length=64)] | None = None
     terminal_launch_args: Annotated[list[LaunchArgument], Field(max_length=256)] | None = None
     host_id: str | None = None
     workspace: Annotated[str, Field(max_length=4096)] | None = None
     git: GitOptions | None = None
-    initial_items: list[InitialItem] | None = None
-    parent_session_id: str | None = None
-    sub_agent_name: Word | None = None
-    project_id: str | None = None
 
     @model_validator(mode="after")
     def _git_needs_a_host(self) -> Self:
         if self.git is not None and not self.host_id:
             raise ValueError("git requires host_id")
         return self
+
+
+class NewSessionFields(PlacedSession):
+    """What a new session may be given, however its agent comes."""
+
+    labels: dict[Label, str] | None = None
+    harness_override: Annotated[str, Field(max_length=64)] | None = None
+    initial_items: list[InitialItem] | None = None
+    parent_session_id: str | None = None
+    sub_agent_name: Word | None = None
+    project_id: str | None = None
 
 
 class CreateSession(NewSessionFields):
@@ -68,6 +73,23 @@ class UploadMetadata(NewSessionFields):
     """The `metadata` part of POST /v1/sessions as multipart; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class ForkSession(PlacedSession):
+    """POST /v1/sessions/{id}/fork; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent_id: str | None = None
+    up_to_response_id: Annotated[str, Field(max_length=128)] | None = None
+
+
+class SwitchAgent(BaseModel):
+    """POST /v1/sessions/{id}/switch-agent; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent_id: str
 
 
 class UpdateSession(BaseModel):

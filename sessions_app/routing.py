@@ -41,6 +41,7 @@ ROUTES = (
     ),
     route("POST", "/new", creating.NewSession.as_asgi()),
     route("POST", "/v1/sessions", sessions.CreateSessionConsumer.as_asgi()),
+    route("POST", f"{SESSION}/fork", sessions.ForkSessionConsumer.as_asgi()),
     route("PATCH", SESSION, sessions.UpdateSessionConsumer.as_asgi()),
     route("DELETE", SESSION, sessions.DeleteSessionConsumer.as_asgi()),
     route(SOCKET, r"/v1/runners/(?P<name>[^/]+)/tunnel", RunnerTunnel.as_asgi()),

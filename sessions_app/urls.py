@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from sessions_app.api import agents, elicitations, fleet, items, sessions
+from sessions_app.api import agents, elicitations, fleet, forks, items, sessions
 
 session_urls = [
     path("", sessions.SessionResource.as_view(), name="session"),
@@ -14,6 +14,8 @@ session_urls = [
     path("/child_sessions", sessions.ChildSessions.as_view(), name="session-children"),
     path("/agent", agents.SessionAgent.as_view(), name="session-agent"),
     path("/agent/contents", agents.SessionAgentContents.as_view(), name="session-agent-contents"),
+    path("/fork", forks.Fork.as_view(), name="session-fork"),
+    path("/switch-agent", forks.SwitchedAgent.as_view(), name="session-switch-agent"),
     path("/mcp", sessions.ToolGate.as_view(), name="session-mcp"),
     path("/policies/evaluate", sessions.PolicyEvaluation.as_view(), name="session-policy-evaluation"),
     path(

@@ -78,6 +78,20 @@ _BY_MODEL_PREFIX = (
     ("xai/grok-", "openai-agents"),
 )
 
+_PROVIDERS: Mapping[str, str] = MappingProxyType(
+    {
+        "anthropic": "anthropic",
+        "claude-native": "anthropic",
+        "claude-sdk": "anthropic",
+        "codex": "openai",
+        "codex-native": "openai",
+        "open-responses": "openai",
+        "openai-agents": "openai",
+        "openai-chat": "openai",
+        "openai-responses": "openai",
+    }
+)
+
 
 def canonical(name: str) -> str | None:
     """The one name a spelling stands for; `acp:<slug>` stands for itself; None when it is unknown."""
@@ -86,6 +100,12 @@ def canonical(name: str) -> str | None:
     hyphenated = name.replace("_", "-")
     resolved = ALIASES.get(hyphenated, hyphenated)
     return resolved if resolved in CANONICAL else None
+
+
+def provider_of(name: str) -> str:
+    """Whose models a harness samples from; one that is known for no vendor is its own."""
+    resolved = canonical(name) or name
+    return _PROVIDERS.get(resolved, resolved.removesuffix("-native"))
 
 
 def spellings(name: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from omnigent.api.consumer import HttpConsumer
 from omnigent.api.errors import TOO_LARGE_MESSAGE
 from omnigent.api.validation import parse, parse_query
 from omnigent.errors import ErrorCode, OmnigentError
-from sessions_app.bodies import CreateSession, DeleteSession, GetSession, UpdateSession
+from sessions_app.bodies import CreateSession, DeleteSession, ForkSession, GetSession, UpdateSession
 from sessions_app.flows import create, remove, stop
 from sessions_app.process import Process
 from sessions_app.services import access, receipts, updating, uploads
@@ -63,6 +63,15 @@ class CreateSessionConsumer(SessionWriter):
             refuse_other_types(content_type)
             body = parse(CreateSession, raw)
             asked = Asked(body=body, agent_id=body.agent_id)
+        await self.answer(await create.create(self.process, self.principal, asked, self.claim(raw)))
+
+
+class ForkSessionConsumer(SessionWriter):
+    """POST /v1/sessions/{session_id}/fork"""
+
+    async def handle(self) -> None:
+        raw = await self.body()
+        asked = Asked(body=parse(ForkSession, raw), source_id=self.kwargs["session_id"])
         await self.answer(await create.create(self.process, self.principal, asked, self.claim(raw)))
 
 

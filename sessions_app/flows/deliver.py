@@ -190,10 +190,11 @@ class Deliveries:
         if delivery.kind == OutboxKind.MESSAGE and not delivery.was_sent:
             await process.pool.run(outbox.open_turn, delivery=delivery)
         seconds = INTERRUPT_SECONDS if delivery.kind == OutboxKind.INTERRUPT else FORWARD_SECONDS
+        is_reset = delivery.kind == OutboxKind.RESET
         answer = await process.rpc.runner(
             tunnel.name,
             "POST",
-            f"/v1/sessions/{delivery.session_id}/events",
+            f"/v1/sessions/{delivery.session_id}/{'reset-state' if is_reset else 'events'}",
             body=orjson.dumps(delivery.body),
             seconds=seconds,
         )

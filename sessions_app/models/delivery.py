@@ -35,6 +35,7 @@ class OutboxKind(models.TextChoices):
     APPROVAL = "approval"
     TOOL_RESULT = "tool_result"
     CONTROL = "control"
+    RESET = "reset"
 
 
 class Outbox(models.Model):

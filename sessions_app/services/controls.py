@@ -8,6 +8,12 @@ from sessions_app.services import outbox, presence
 from sessions_app.services.tick import Tick
 
 
+def forget(tick: Tick, session: Session) -> None:
+    """Let the session's runner forget what it has loaded: agent, settings and history are read again."""
+    if session.runner_id and presence.online(TunnelKind.RUNNER, [session.runner_id]):
+        outbox.put(tick, session, OutboxKind.RESET, {})
+
+
 def tell(tick: Tick, session: Session, body: Mapping[str, Any]) -> None:
     """Queue a control for the session's runner; one that is away learns it when it is told of the session."""
     if session.runner_id and presence.online(TunnelKind.RUNNER, [session.runner_id]):

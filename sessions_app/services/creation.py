@@ -14,9 +14,9 @@ from omnigent.ids import canonical_host
 from omnigent.protocol import items
 from omnigent.spec import InvalidAgentError, harnesses
 from sessions_app import snapshot
-from sessions_app.bodies import NewSessionFields
+from sessions_app.bodies import ForkSession, NewSessionFields
 from sessions_app.models import Host, Lease, Session, TunnelKind
-from sessions_app.services import access, presence, receipts, rules
+from sessions_app.services import access, forking, presence, receipts, rules
 from sessions_app.services.access import Level
 from sessions_app.services.receipts import Answer, Claim
 from sessions_app.services.sessions import NewSession, create_session
@@ -27,11 +27,12 @@ CREATED = 201
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """A request for a session, with the agent's id or with its whole bundle."""
+    """A request for a session, with the agent's id or with its whole bundle; or for a fork of `source_id`."""
 
-    body: NewSessionFields
+    body: NewSessionFields | ForkSession
     agent_id: str = ""
     bundle: bytes | None = None
+    source_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +63,11 @@ def prepare(principal: Principal, asked: Asked, claimed: Claim | None) -> Answer
         existing = Session.objects.filter(public_id=known.resource).values_list("pk", "runner_id").first()
         if existing is not None:
             return Plan(existing=existing[0], is_launched=bool(existing[1]))
-    new = _checked(principal, asked)
+    body = asked.body
+    if isinstance(body, ForkSession):
+        new = forking.checked(principal, asked.source_id, body)
+    else:
+        new = _checked(principal, asked, body)
     wanted = asked.body.host_id
     if not wanted:
         return receipts.once(claimed, lambda: _make(principal, asked, new))
@@ -110,8 +115,7 @@ def _answer(session_pk: int, user_id: str, *, is_upload: bool) -> Answer:
     return Answer(CREATED, orjson.dumps({**shown, "session_id": shown["id"]} if is_upload else shown))
 
 
-def _checked(principal: Principal, asked: Asked) -> NewSession:
-    body = asked.body
+def _checked(principal: Principal, asked: Asked, body: NewSessionFields) -> NewSession:
     if body.project_id:
         raise OmnigentError(ErrorCode.NOT_FOUND, "Project not found")
     parent = _parent(principal, body.parent_session_id) if body.parent_session_id else None
@@ -120,7 +124,7 @@ def _checked(principal: Principal, asked: Asked) -> NewSession:
         agent=_agent(principal, asked, parent),
         is_agent_new=asked.bundle is not None,
         parent=parent,
-        sub_agent_name=body.sub_agent_name or "",
+        sub_agent_name=(body.sub_agent_name or "") if parent is not None else "",
         title=(body.title or "").strip(),
         labels=rules.labels(body.labels or {}, user_id=principal.user_id, is_bound_runner=is_runner),
         reasoning_effort=rules.reasoning_effort(body.reasoning_effort or ""),

@@ -19,6 +19,11 @@ INTERNAL = frozenset({"omnigent.turn_actor", ARCHIVED_AT, WORKTREE})
 INTERNAL_PREFIXES = ("omnigent.sandbox.", "omnigent.mcp_selection.")
 RUNNER_PREFIX = "cost_control."
 
+FORK_SOURCE = "omnigent.fork.source_id"
+# What the server writes about one session, and what a person files it under, means nothing to its fork.
+NOT_FORKED = frozenset({*INTERNAL, "omnigent.closed", FORK_SOURCE, PROJECT})
+NOT_FORKED_PREFIXES = (*INTERNAL_PREFIXES, f"{PIN}.", "omnigent.last_")
+
 
 def reasoning_effort(value: str) -> str:
     """The stored form of an effort; empty when the agent's own applies."""
@@ -55,6 +60,11 @@ def labels(wanted: Mapping[str, str], *, user_id: str, is_bound_runner: bool) ->
         else:
             stored[key] = value
     return MappingProxyType(stored)
+
+
+def is_forked(label: str) -> bool:
+    """Whether a fork has this label of its source."""
+    return label not in NOT_FORKED and not label.startswith(NOT_FORKED_PREFIXES)
 
 
 def invalid(message: str) -> OmnigentError:

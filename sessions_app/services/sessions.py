@@ -14,8 +14,9 @@ from omnigent.protocol import events, items
 from sessions_app.events import publish
 from sessions_app.models import Grant, Kind, LogEntry, Runner, Session, SessionLabel
 from sessions_app.models.session import new_session_id
-from sessions_app.services import access, controls, recovery, rules, turns
+from sessions_app.services import access, controls, copying, recovery, rules, turns
 from sessions_app.services.access import Access, Level
+from sessions_app.services.copying import History
 from sessions_app.services.tick import NewItem, Tick, tick_of
 from sessions_app.statements import query
 
@@ -44,6 +45,7 @@ class NewSession:
     workspace: str = ""
     git_branch: str = ""
     initial_items: Sequence[items.ItemData] = ()
+    history: History | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +68,8 @@ def create_session(*, new: NewSession, owner: str) -> Session:
         with transaction.atomic():
             session = _insert(new, owner)
             _write_labels(session, new.labels)
+            if new.history is not None:
+                copying.copy_items(new.history, session)
             if new.initial_items:
                 with tick_of([session.pk]) as tick:
                     for data in new.initial_items:
@@ -100,12 +104,13 @@ def _insert(new: NewSession, owner: str) -> Session:
         workspace=new.workspace,
         git_branch=new.git_branch,
         context_window=new.agent.details.get("context_window"),
+        sub_agent_name=new.sub_agent_name,
+        position=0 if new.history is None else new.history.end,
     )
     if new.parent is not None:
         session.kind = Kind.SUB_AGENT
         session.parent = new.parent
         session.root_id = new.parent.root_id or new.parent.pk
-        session.sub_agent_name = new.sub_agent_name
         session.runner_id = new.parent.runner_id
         session.host_id = new.parent.host_id
         session.workspace = new.workspace or new.parent.workspace
@@ -271,12 +276,12 @@ def delete_session(*, session_pk: int) -> bool:
         own_agents = list(Agent.objects.filter(pk__in=doomed.values("agent_id"), is_builtin=False))
         LogEntry.objects.filter(session__in=pks).delete()
         Session.objects.filter(pk__in=pks).delete()
-        _delete_unused(own_agents)
+        delete_unused(own_agents)
         transaction.on_commit(partial(publish.ring, "deleted", *map(str, pks)))
     return True
 
 
-def _delete_unused(agents: Iterable[Agent]) -> None:
+def delete_unused(agents: Iterable[Agent]) -> None:
     for agent in agents:
         if not Session.objects.filter(agent=agent).exists():
             agent.delete()
