@@ -10,11 +10,15 @@ django.setup()
 
 from django.apps import apps  # Django must be set up before anything that imports models
 
+from omnigent.accounts.admission import admit_connection
 from omnigent.accounts.gate import Gate
-from omnigent.api.asgi import Receive, Scope, Send, refuse
+from omnigent.accounts.services.tokens import record_use
+from omnigent.api.asgi import Application, Receive, Scope, Send, refuse
 from omnigent.api.errors import not_found
 from omnigent.api.handler import PooledHandler
 from omnigent.api.views import health
+from omnigent.errors import OmnigentError
+from sessions_app.process import Process
 from sessions_app.routing import consumer_for
 
 
@@ -32,15 +36,39 @@ class Router:
             return
         consumer = consumer_for(scope)
         if consumer is not None:
-            await consumer(scope, receive, send)
+            await self.long(consumer, scope, receive, send)
         elif scope["type"] == "websocket":
             await refuse(scope, receive, send, not_found())
         else:
             await self.ordinary(scope, receive, send)
+            self.note_use(scope)
+
+    async def long(self, consumer: Application, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer in front of Django, once the caller is known."""
+        if "principal" not in scope:
+            try:
+                scope["principal"] = await self.process.pool.run(admit_connection, scope)
+            except OmnigentError as exc:
+                await refuse(scope, receive, send, exc)
+                return
+            self.note_use(scope)
+        await consumer(scope, receive, send)
+
+    def note_use(self, scope: Scope) -> None:
+        """Record beside, now and then, that the caller's token is in use."""
+        principal = scope.get("principal")
+        if principal is not None and principal.is_use_due:
+            self.process.spawn(self.process.pool.run(record_use, principal.token_pk))
+
+    @property
+    def process(self) -> Process:
+        """What this server process has once."""
+        process: Process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
+        return process
 
     async def ordinary(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer through Django's middleware, views and templates."""
-        pool = apps.get_app_config("sessions_app").process.pool  # type: ignore[attr-defined]
+        pool = self.process.pool
         if self._django is None or self._django.pool is not pool:
             self._django = PooledHandler(pool)
         await self._django(scope, receive, send)

@@ -13,6 +13,7 @@ HOST = "host"
 POLICY = "pol"
 ELICITATION = "elicit"
 TURN = "turn"
+FILE = "file"
 
 MAX_LENGTH = 64
 """No id is longer; ids are opaque up to that."""

@@ -18,6 +18,7 @@ from django.core import checks
 from django.db import OperationalError, connections
 from django.utils.module_loading import import_string
 
+from omnigent.errors import OmnigentError
 from omnigent.serving import database
 from omnigent.serving.host_child import HostChild, host_command
 from omnigent.serving.lifecycle import Lifecycle
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
         if not settings.DATABASE_URL:
             stack.enter_context(DataDirLock(settings.DATA_DIR))
         listener = stack.enter_context(bound_socket())
-        prepare_database(should_migrate=options.migrate)
+        setup_token = prepare_database(should_migrate=options.migrate)
         url = url_of(listener)
         process = import_string("sessions_app.process.build_process")(
             address=settings.OMNIGENT_INTERNAL_ADDRESS or url
@@ -76,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
         apps.get_app_config("sessions_app").process = process  # type: ignore[attr-defined]
         lifecycle = Lifecycle(
             process=process,
-            announce=lambda: announce(url),
+            announce=lambda: announce(url, setup_token),
             drain_seconds=settings.OMNIGENT_DRAIN_SECONDS,
             host=HostChild(host_command(url)) if options.with_host else None,
         )
@@ -92,7 +93,8 @@ def bound_socket() -> socket.socket:
         raise Refusal(f"cannot listen on {place}: {exc.strerror}. Set HOST or PORT.") from None
 
 
-def prepare_database(*, should_migrate: bool) -> None:
+def prepare_database(*, should_migrate: bool) -> str | None:
+    """Make the database ready; answers the token for the first administrator while there is none."""
     try:
         if should_migrate:
             database.migrate()
@@ -101,8 +103,15 @@ def prepare_database(*, should_migrate: bool) -> None:
     except OperationalError as exc:
         raise Refusal(f"the database cannot be used: {str(exc).strip()}. Check DATABASE_URL.") from None
     import_string("agents_app.services.seed")()
+    try:
+        setup_token: str | None = import_string("omnigent.accounts.services.invitations.first_steps")()
+    except OmnigentError as exc:
+        raise Refusal(
+            f"the first administrator cannot be made: {exc.message}. Check OMNIGENT_ACCOUNTS_INIT_ADMIN_…"
+        ) from None
     # From here on only the pool's threads and the writer talk to the database.
     connections.close_all()
+    return setup_token
 
 
 def guard_bind(host: str, auth_mode: str) -> None:
@@ -110,8 +119,11 @@ def guard_bind(host: str, auth_mode: str) -> None:
     if auth_mode == "single-user" and not is_loopback_host(host):
         raise Refusal(
             f"refusing to listen on {host}: single-user mode has no authentication, and anyone who can reach "
-            "that address could run commands on this machine. Listen on 127.0.0.1 (HOST or --host)."
+            "that address could run commands on this machine. Listen on 127.0.0.1 (HOST or --host), or set "
+            "OMNIGENT_AUTH_MODE to header or accounts."
         )
+    if settings.DEBUG and not is_loopback_host(host):
+        raise Refusal(f"refusing to listen on {host} with DEBUG, whose pages show settings and code.")
 
 
 def refuse_bad_settings() -> None:
@@ -140,8 +152,13 @@ def server_named(name: str) -> Callable[..., Any]:
     return serve
 
 
-def announce(url: str) -> None:
+def announce(url: str, setup_token: str | None) -> None:
     sys.stdout.write(f"Omnigent is at {url}\nTry: curl {url}/v1/agents\n")
+    if setup_token is not None:
+        sys.stdout.write(
+            "Nobody has an account yet. Make the first administrator at /setup or by POST /v1/setup "
+            f"with this token, which works once and for 24 hours:\n{setup_token}\n"
+        )
     sys.stdout.flush()
 
 

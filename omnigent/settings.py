@@ -46,7 +46,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 OMNIGENT_POOL_THREADS = ENV.integer("OMNIGENT_POOL_THREADS", 6 if DATABASE_URL else 2, minimum=1, maximum=64)
 
 # Who may talk to the server -----------------------------------------------------------------------
-OMNIGENT_AUTH_MODE = ENV.choice("OMNIGENT_AUTH_MODE", "single-user", ("single-user",))
+OMNIGENT_AUTH_MODE = ENV.choice("OMNIGENT_AUTH_MODE", "single-user", ("single-user", "header", "accounts"))
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 ALLOWED_HOSTS = [*LOOPBACK_NAMES, *ENV.words("OMNIGENT_ALLOWED_HOSTS")]
 TRUSTED_ORIGINS = ENV.words("OMNIGENT_TRUSTED_ORIGINS")
@@ -54,14 +54,54 @@ CSRF_TRUSTED_ORIGINS = list(TRUSTED_ORIGINS)
 CSRF_FAILURE_VIEW = "omnigent.api.views.csrf_failure"
 CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
+# Mode `header`: a proxy names the user. Its word counts from these addresses and ranges only.
+OMNIGENT_AUTH_HEADER = ENV.text("OMNIGENT_AUTH_HEADER", "X-Forwarded-Email")
+OMNIGENT_AUTH_HEADER_STRIP_PREFIX = ENV.text("OMNIGENT_AUTH_HEADER_STRIP_PREFIX")
+OMNIGENT_TRUSTED_PROXIES = ENV.words("OMNIGENT_TRUSTED_PROXIES")
+OMNIGENT_ADMINS = frozenset(name.lower() for name in ENV.words("OMNIGENT_ADMINS"))
+# Mode `accounts`: people log in here.
+OMNIGENT_ACCOUNTS_BASE_URL = ENV.text("OMNIGENT_ACCOUNTS_BASE_URL")
+OMNIGENT_ACCOUNTS_SESSION_TTL_HOURS = ENV.seconds("OMNIGENT_ACCOUNTS_SESSION_TTL_HOURS", 8.0, minimum=0.01)
+OMNIGENT_ACCOUNTS_INVITE_TTL_HOURS = ENV.seconds("OMNIGENT_ACCOUNTS_INVITE_TTL_HOURS", 72.0, minimum=0.01)
+OMNIGENT_ACCOUNTS_INIT_ADMIN_USERNAME = ENV.text("OMNIGENT_ACCOUNTS_INIT_ADMIN_USERNAME")
+OMNIGENT_ACCOUNTS_INIT_ADMIN_PASSWORD = ENV.text("OMNIGENT_ACCOUNTS_INIT_ADMIN_PASSWORD")
+OMNIGENT_LOGIN_ATTEMPTS = ENV.integer("OMNIGENT_LOGIN_ATTEMPTS", 10, minimum=1)
+OMNIGENT_LOGIN_ADDRESS_ATTEMPTS = ENV.integer("OMNIGENT_LOGIN_ADDRESS_ATTEMPTS", 50, minimum=1)
+OMNIGENT_LOGIN_WINDOW_SECONDS = ENV.seconds("OMNIGENT_LOGIN_WINDOW_SECONDS", 300.0, minimum=1.0)
+LOGIN_URL = "/login"
+SESSION_ENGINE = "omnigent.accounts.login_sessions"
+SESSION_COOKIE_AGE = int(OMNIGENT_ACCOUNTS_SESSION_TTL_HOURS * 3600)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = OMNIGENT_ACCOUNTS_BASE_URL.startswith("https://")
+SESSION_COOKIE_NAME = "__Host-ap_session" if SESSION_COOKIE_SECURE else "ap_session"
+AUTHENTICATION_BACKENDS = ["omnigent.accounts.services.logins.PasswordBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
 # IDE panels show the session pages in a frame; everything else refuses to be framed.
 OMNIGENT_FRAME_ANCESTORS = ("'self'", "vscode-webview:", "vscode-file:")
+
+# Sharing, until an administrator changes it by PUT /v1/sharing -----------------------------------------
+OMNIGENT_SHARING_MODE = ENV.choice(
+    "OMNIGENT_SHARING_MODE", "on", ("on", "read_only", "restricted_read_only", "off")
+)
+OMNIGENT_PUBLIC_SHARING = ENV.flag("OMNIGENT_PUBLIC_SHARING", default=True)
+OMNIGENT_PUBLIC_SHARING_MAX_LEVEL = ENV.choice("OMNIGENT_PUBLIC_SHARING_MAX_LEVEL", "read", ("read", "edit"))
+# What applications above the plumbing add to /v1/info: functions without arguments that give a mapping.
+OMNIGENT_INFO = ("sessions_app.api.sharing.server_info", "omnigent.accounts.views.identity_facts")
 
 # Limits of a request ------------------------------------------------------------------------------
 OMNIGENT_BODY_LIMIT = ENV.integer("OMNIGENT_BODY_LIMIT", 10 * MIB, minimum=1024)
 OMNIGENT_UPLOAD_LIMIT = ENV.integer("OMNIGENT_UPLOAD_LIMIT", 64 * MIB, minimum=1024)
 OMNIGENT_BODY_MEMORY = ENV.integer("OMNIGENT_BODY_MEMORY", MIB, minimum=0)
 OMNIGENT_BODY_SECONDS = ENV.seconds("OMNIGENT_BODY_SECONDS", 30.0, minimum=0.1)
+OMNIGENT_UPLOAD_SECONDS = ENV.seconds("OMNIGENT_UPLOAD_SECONDS", 300.0, minimum=0.1)
 # The request handler caps bodies itself, with the answers of the API.
 DATA_UPLOAD_MAX_MEMORY_SIZE = None
 FILE_UPLOAD_MAX_MEMORY_SIZE = MIB
@@ -73,6 +113,7 @@ OMNIGENT_SOCKET_PING_TIMEOUT = ENV.seconds("OMNIGENT_SOCKET_PING_TIMEOUT", 90.0,
 OMNIGENT_HELLO_SECONDS = ENV.seconds("OMNIGENT_HELLO_SECONDS", 30.0, minimum=0.1)
 OMNIGENT_TUNNEL_PING_SECONDS = ENV.seconds("OMNIGENT_TUNNEL_PING_SECONDS", 30.0, minimum=0.05)
 OMNIGENT_TUNNEL_SILENCE_SECONDS = ENV.seconds("OMNIGENT_TUNNEL_SILENCE_SECONDS", 90.0, minimum=0.1)
+OMNIGENT_COMPACTION_SECONDS = ENV.seconds("OMNIGENT_COMPACTION_SECONDS", 300.0, minimum=0.1)
 OMNIGENT_LAUNCH_SECONDS = ENV.seconds("OMNIGENT_LAUNCH_SECONDS", 60.0, minimum=0.1)
 OMNIGENT_ARCHIVE_STOP_SECONDS = ENV.seconds("OMNIGENT_ARCHIVE_STOP_SECONDS", 8.0)
 OMNIGENT_HEARTBEAT_SECONDS = ENV.seconds("OMNIGENT_HEARTBEAT_SECONDS", 15.0, minimum=0.05)
@@ -88,9 +129,14 @@ OMNIGENT_OUTBOX_SECONDS = ENV.seconds("OMNIGENT_OUTBOX_SECONDS", 1.0, minimum=0.
 OMNIGENT_PRUNE_SECONDS = ENV.seconds("OMNIGENT_PRUNE_SECONDS", 3600.0, minimum=0.05)
 OMNIGENT_COMMIT_FLOOR_SECONDS = ENV.seconds("OMNIGENT_COMMIT_FLOOR_SECONDS", 0.005, maximum=1.0)
 
+# Search: how often the index is filled without one, and when a search answers what it has found so far.
+OMNIGENT_INDEX_SECONDS = ENV.seconds("OMNIGENT_INDEX_SECONDS", 5.0, minimum=0.05)
+OMNIGENT_SEARCH_SECONDS = ENV.seconds("OMNIGENT_SEARCH_SECONDS", 2.0)
+
 # How long things are kept -------------------------------------------------------------------------
 OMNIGENT_LOG_RETENTION_SECONDS = ENV.seconds("OMNIGENT_LOG_RETENTION_SECONDS", 7 * DAY, minimum=0.1)
 OMNIGENT_RECEIPT_RETENTION_SECONDS = ENV.seconds("OMNIGENT_RECEIPT_RETENTION_SECONDS", DAY, minimum=0.1)
+OMNIGENT_BLOB_GRACE_SECONDS = ENV.seconds("OMNIGENT_BLOB_GRACE_SECONDS", 3600.0, minimum=0.1)
 
 # Agents -------------------------------------------------------------------------------------------
 OMNIGENT_BUILTIN_AGENT_DIRS = ENV.paths("OMNIGENT_BUILTIN_AGENT_DIRS")
@@ -116,7 +162,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "omnigent.accounts.middleware.LocalAdministrator",
+    "omnigent.accounts.middleware.AdminSiteUser",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 ROOT_URLCONF = "omnigent.urls"

@@ -4,7 +4,6 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from omnigent.accounts.views import Me
 from omnigent.api import views
 
 urlpatterns = [
@@ -14,7 +13,7 @@ urlpatterns = [
     path("health", views.Health.as_view(), name="health"),
     path("api/version", views.Version.as_view(), name="version"),
     path("v1/info", views.Info.as_view(), name="info"),
-    path("v1/me", Me.as_view(), name="me"),
+    path("", include("omnigent.accounts.urls")),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     re_path(r"^(v1|api|internal)(/.*)?$", views.unknown_api_path),

@@ -12,12 +12,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts import interop
 from scripts.programs import missing
 from tests.services.postgres import private_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
-PROCESSES = "e2e or cluster or browser or chaos"
-CORE = ("tests/core", "tests/runner", "tests/host", "tests/model_server", "tests/test_architecture.py")
+PROCESSES = "e2e or cluster or browser or chaos or interop"
+CORE = ("tests/core", "tests/runner", "tests/host", "tests/model_server", "tests/client", "tests/test_architecture.py")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +30,16 @@ class Part:
     select: str
     programs: tuple[str, ...] = ()
     database: bool = False
+    released: bool = False
+
+    def needs(self) -> str:
+        """What this machine lacks for it, with the way to get it; empty when it can run."""
+        packages = missing(self.programs)
+        if packages:
+            return f"needs {' '.join(packages)}; install with: make deps-system"
+        if self.released and interop.find_python() is None:
+            return "needs Python 3.12 or newer; name one with INTEROP_PYTHON"
+        return ""
 
     def arguments(self, report: Path) -> list[str]:
         """pytest's command line; the report is where skips and failures are counted."""
@@ -68,6 +79,7 @@ PARTS = (
         select="chaos and cluster",
         programs=CLUSTER,
     ),
+    Part(name="interop", about="the released product's client", select="interop", released=True),
 )
 
 
@@ -119,6 +131,8 @@ def run(part: Part, extra: list[str]) -> Outcome:
         if part.database:
             server = stack.enter_context(private_postgres())
             environ["TEST_DATABASE_URL"] = server.url("postgres")
+        if part.released:
+            interop.setup()
         return execute(part, environ, extra)
 
 
@@ -133,8 +147,7 @@ def report(outcomes: list[Outcome], left_out: list[Part], *, require_all: bool) 
         note = f" ({outcome.skipped} skipped, and none may be)" if bad_skips else ""
         print(f"{outcome.part.name:<14}{verdict}  {outcome.closing}{note}")
     for part in left_out:
-        packages = " ".join(missing(part.programs))
-        print(f"{part.name:<14}left out: {part.about} needs {packages}; install with: make deps-system")
+        print(f"{part.name:<14}left out: {part.about} {part.needs()}")
     return good and not (require_all and left_out)
 
 
@@ -149,7 +162,7 @@ def main() -> None:
     if unknown:
         parser.error(f"no part is called {unknown[0]}; there are: {', '.join(sorted(names))}")
     wanted = [part for part in PARTS if not options.parts or part.name in options.parts]
-    left_out = [part for part in wanted if missing(part.programs)]
+    left_out = [part for part in wanted if part.needs()]
     require_all = os.environ.get("REQUIRE_ALL", "") not in ("", "0")
     for round_number in range(1, options.repeat + 1):
         if options.repeat > 1:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 
 if TYPE_CHECKING:
     from sessions_app.process import Process
@@ -15,3 +16,9 @@ class SessionsConfig(AppConfig):
     verbose_name = "Sessions"
     default_auto_field = "django.db.models.BigAutoField"
     process: "Process | None" = None
+
+    def ready(self) -> None:
+        """Register the checks, now that there are models."""
+        from sessions_app.search.checks import check_trigrams  # noqa: PLC0415 - imports models
+
+        register(check_trigrams, Tags.database)

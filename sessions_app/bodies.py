@@ -2,7 +2,16 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from omnigent.api.pagination import PageQuery
 
@@ -66,7 +75,15 @@ class CreateSession(NewSessionFields):
 
     model_config = ConfigDict(extra="ignore")
 
-    agent_id: str
+    # Declared last: what may stand in for it is known by then.
+    agent_id: Annotated[str, Field(validate_default=True)] = ""
+
+    @field_validator("agent_id")
+    @classmethod
+    def _needs_an_agent_or_a_project(cls, value: str, info: ValidationInfo) -> str:
+        if not value and not info.data.get("project_id"):
+            raise PydanticCustomError("missing", "Field required")
+        return value
 
 
 class UploadMetadata(NewSessionFields):
@@ -106,10 +123,10 @@ class UpdateSession(BaseModel):
     external_session_id: Word | None = None
     terminal_launch_args: Annotated[list[LaunchArgument], Field(max_length=256)] | None = None
     silent: bool | None = None
-    # Known to clients, and not served here: naming one is an error in words instead of an unknown key.
-    delete_worktree: bool | None = None
     share_workspace_files: bool | None = None
+    delete_worktree: bool | None = None
     project_id: str | None = None
+    # Known to clients, and not served here: naming one is an error in words instead of an unknown key.
     cost_control_mode_override: str | None = None
     subagent_routing_override: str | None = None
     collaboration_mode: str | None = None
@@ -127,6 +144,8 @@ class ListSessions(PageQuery):
     include_archived: bool = False
     kind: Annotated[str, StringConstraints(pattern="^(default|sub_agent|any)$")] = "default"
     visibility: Literal["all", "mine", "shared", "archived"] = "all"
+    project: str | None = None
+    pinned: bool | None = None
 
 
 class ListItems(PageQuery):

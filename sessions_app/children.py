@@ -9,8 +9,8 @@ from omnigent.api.pagination import Page, cut, envelope, stale_cursor
 from omnigent.protocol import items
 from sessions_app.expressions import Epoch, JsonText
 from sessions_app.labels import labels_as_json
-from sessions_app.listing import waiting_counts
 from sessions_app.models import Item, Session, Status, Turn
+from sessions_app.session_rows import waiting_counts
 from sessions_app.statements import Past, Row, Slot, Statement, compiled, kept
 
 PREVIEW = 150

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.db.models import BigIntegerField, BooleanField, Expression, F, Func, TextField
-from django.db.models.functions import Lower
 from django.db.models.sql.compiler import SQLCompiler
 
 
@@ -51,8 +50,8 @@ class PairsAsJson(Func):
         return []
 
 
-class Contains(Func):
-    """True when the first text holds the second, letter case aside; nothing in the second is a wildcard."""
+class Holds(Func):
+    """True when the first text holds the second, to the letter."""
 
     output_field = BooleanField()
     conditional = True
@@ -63,30 +62,29 @@ class Contains(Func):
     def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
         return self.as_sql(compiler, connection, template="STRPOS(%(expressions)s) > 0", arg_joiner=", ")
 
-    def __init__(self, *texts: Expression | F) -> None:
-        super().__init__(*(Lower(text) for text in texts))
 
+class Among(Func):
+    """True for rows whose column is in a list that is one parameter, however long it is.
 
-class SpokenText(Func):
-    """What an item says, from its stored JSON: message text, tool arguments, tool output."""
+    On SQLite it is the text of a JSON array, on PostgreSQL that of an array.
+    """
 
-    output_field = TextField()
+    output_field = BooleanField()
+    conditional = True
+
+    def __init__(self, column: Expression | F, values: Expression, *, type_: str) -> None:
+        super().__init__(column, values)
+        self.extra["type"] = type_
 
     def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
-        template = (
-            "(SELECT GROUP_CONCAT(part.value, CHAR(10)) FROM json_tree(%(expressions)s) part"
-            " WHERE part.type = 'text' AND part.key IN ('text', 'arguments', 'output'))"
+        return self.as_sql(
+            compiler,
+            connection,
+            template="%(expressions)s))",
+            arg_joiner=" IN (SELECT value FROM json_each(",
         )
-        return self.as_sql(compiler, connection, template=template)
 
     def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
-        # Strict and silent: lax paths would find what lies in arrays twice.
-        paths = " UNION ALL ".join(
-            f"SELECT jsonb_path_query((%(expressions)s)::jsonb, 'strict $.**.{key}', '{{}}', true)"
-            for key in ("text", "arguments", "output")
+        return self.as_sql(
+            compiler, connection, template="%(expressions)s::%(type)s[])", arg_joiner=" = ANY("
         )
-        template = (
-            f"(SELECT STRING_AGG(part #>> '{{}}', E'\\n') FROM ({paths}) spoken(part)"
-            " WHERE jsonb_typeof(part) = 'string')"
-        )
-        return self.as_sql(compiler, connection, template=template)

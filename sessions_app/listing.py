@@ -1,53 +1,30 @@
-"""Rows of the session list: one compiled statement for the page, one for what waits on a person."""
+"""The session list: one compiled statement for the page, one for what is counted beside its rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
-from django.db.models import BooleanField, IntegerField, Max, OuterRef, QuerySet, Subquery, TextField, Value
+from django.db.models import BooleanField, Exists, F, OuterRef, Q, QuerySet
 
 from omnigent.api.pagination import Page, cut, envelope, stale_cursor
-from sessions_app.expressions import Epoch, SpokenText
-from sessions_app.labels import labels_as_json, shown_labels
-from sessions_app.models import Grant, Session, Status
-from sessions_app.querysets import OWNER_LEVEL, PUBLIC_USER, has_busy_child, items_mentioning
-from sessions_app.statements import Past, Row, Slot, Statement, compiled, kept, query
+from sessions_app.expressions import Among, Holds
+from sessions_app.labels import PIN
+from sessions_app.models import SearchText, Session
+from sessions_app.search import finding
+from sessions_app.search.limits import TimeIsUpError
+from sessions_app.search.words import folded
+from sessions_app.session_rows import Viewer as Viewer
+from sessions_app.session_rows import beside, present, with_columns
+from sessions_app.statements import Past, Row, Slot, Statement, compiled, kept
 
 Visibility = Literal["all", "mine", "shared", "archived"]
-CONTEXT, SNIPPET = 60, 160
-
-_PLAIN = (
-    "id",
-    "public_id",
-    "agent__public_id",
-    "agent__name",
-    "status",
-    "title",
-    "runner_id",
-    "host_id",
-    "workspace",
-    "git_branch",
-    "reasoning_effort",
-    "external_session_id",
-    "parent__public_id",
-    "archived",
-)
-_COMPUTED = ("created", "updated", "label_pairs", "busy_child", "owner", "level", "hit")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Viewer:
-    """Whose list it is. `sees_all` skips grants: the one local user, and administrators."""
-
-    user_id: str
-    sees_all: bool
-    shows_level: bool
-    runner_id: str = ""
+Values = dict[str, Any]  # what the slots of a statement are filled with
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Filters:
-    """What a list is narrowed to; empty means no filter."""
+    """What a list is narrowed to; empty means no filter, except for `project`: empty is what is not filed."""
 
     kind: str = "default"
     sort_by: str = "created_at"
@@ -56,6 +33,8 @@ class Filters:
     agent_id: str = ""
     agent_name: str = ""
     search: str = ""
+    project: str | None = None
+    pinned: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,37 +45,49 @@ class _Shape:
     sort_by: str
     archived: Literal["hidden", "shown", "only"]
     whose: Literal["all", "granted", "mine", "shared", "bound"]
+    filed: Literal["anywhere", "nowhere", "here"]
+    pinned: bool | None
     shows_level: bool
     by_agent: bool
     by_name: bool
     by_text: bool
     ascending: bool
-    has_after: bool
     has_before: bool
 
 
 def read(viewer: Viewer, filters: Filters, page: Page) -> dict[str, Any]:
-    """One page of sessions, ready for `orjson.dumps`."""
+    """One page of sessions, ready for `orjson.dumps`; `search_partial` when there was no time for all."""
     if page.cursors and not viewer.sees_all:
         _require_cursors(viewer, page)
-    statement = _statement(_shape(viewer, filters, page))
-    rows = statement.rows(
-        user=viewer.user_id,
-        runner=viewer.runner_id,
-        archived=filters.visibility == "archived",
-        agent_id=filters.agent_id,
-        agent_name=filters.agent_name,
-        text=filters.search,
-        after=page.after,
-        before=page.before,
-        limit=page.limit + 1,
-    )
+    shape, values = _shape(viewer, filters, page), _values(viewer, filters, page)
+    is_partial = False
+    if filters.search:
+        found = finding.find(filters.search, page.limit + 1, partial(_chunk, shape, values))
+        values["keys"] = finding.id_list(found.keys)
+        is_partial = found.is_partial
+    rows = _page_statement(shape, page.after is not None).rows(**values, limit=page.limit + 1)
     if not rows and page.cursors:
         _require_cursors(viewer, page)
     shown, has_more = cut(rows, page)
-    waiting = waiting_counts([row[0] for row in shown])
-    data = [_present(row, viewer, waiting.get(row[0], 0), filters.search) for row in shown]
-    return envelope(data, [row[1] for row in shown], has_more=has_more)
+    keys = [row[0] for row in shown]
+    counts = beside(keys, viewer.user_id)
+    data = [present(row, viewer, counts[row[0]]) for row in shown]
+    if filters.search and keys:
+        is_partial = not _add_snippets(data, keys, filters.search) or is_partial
+    answer = envelope(data, [row[1] for row in shown], has_more=has_more)
+    return {**answer, "search_partial": True} if is_partial else answer
+
+
+def _add_snippets(data: Sequence[dict[str, Any]], keys: Sequence[int], search: str) -> bool:
+    """Show the place of the hit in each row; false when there was no time for it."""
+    try:
+        found = finding.snippets(search, keys)
+    except TimeIsUpError:
+        return False
+    for row, key in zip(data, keys, strict=True):
+        if key in found:
+            row["search_snippet"] = found[key]
+    return True
 
 
 def _shape(viewer: Viewer, filters: Filters, page: Page) -> _Shape:
@@ -104,31 +95,75 @@ def _shape(viewer: Viewer, filters: Filters, page: Page) -> _Shape:
         archived: Literal["hidden", "shown", "only"] = "only"
     else:
         archived = "shown" if filters.include_archived and filters.visibility == "all" else "hidden"
-    whose: Literal["all", "granted", "mine", "shared", "bound"] = "all"
-    if viewer.runner_id:
-        whose = "bound"
-    elif viewer.shows_level and filters.visibility in ("mine", "shared"):
-        whose = "mine" if filters.visibility == "mine" else "shared"
-    elif not viewer.sees_all:
-        whose = "granted"
+    filed: Literal["anywhere", "nowhere", "here"] = "anywhere"
+    if filters.project is not None:
+        filed = "here" if filters.project else "nowhere"
     return _Shape(
-        filters.kind,
-        filters.sort_by,
-        archived,
-        whose,
-        viewer.shows_level,
-        bool(filters.agent_id),
-        bool(filters.agent_name),
-        bool(filters.search),
-        not page.descending,
-        page.after is not None,
-        page.before is not None,
+        kind=filters.kind,
+        sort_by=filters.sort_by,
+        archived=archived,
+        whose=_whose(viewer, filters.visibility),
+        filed=filed,
+        pinned=filters.pinned,
+        shows_level=viewer.shows_level,
+        by_agent=bool(filters.agent_id),
+        by_name=bool(filters.agent_name),
+        by_text=bool(filters.search),
+        ascending=not page.descending,
+        has_before=page.before is not None,
     )
 
 
+def _whose(viewer: Viewer, visibility: Visibility) -> Literal["all", "granted", "mine", "shared", "bound"]:
+    if viewer.runner_id:
+        return "bound"
+    if viewer.shows_level and visibility in ("mine", "shared"):
+        return "mine" if visibility == "mine" else "shared"
+    return "all" if viewer.sees_all else "granted"
+
+
+def _values(viewer: Viewer, filters: Filters, page: Page) -> Values:
+    return {
+        "user": viewer.user_id,
+        "runner": viewer.runner_id,
+        "archived": filters.visibility == "archived",
+        "agent_id": filters.agent_id,
+        "agent_name": filters.agent_name,
+        "project": filters.project,
+        "pin": f"{PIN}.{viewer.user_id}",
+        "needle": folded(filters.search),
+        "after": page.after,
+        "before": page.before,
+    }
+
+
 @kept
-def _statement(shape: _Shape) -> Statement:
-    rows = _whose(Session.objects.listable().of_kind(shape.kind), shape.whose)
+def _page_statement(shape: _Shape, has_after: bool) -> Statement:  # noqa: FBT001 - part of a shape
+    rows = _matching(shape, has_after=has_after)
+    if shape.by_text:
+        rows = rows.filter(Among(F("pk"), Slot("keys"), type_="bigint"))
+    return compiled(with_columns(rows, shows_level=shape.shows_level), limited=True)
+
+
+@kept
+def _chunk_statement(shape: _Shape, has_after: bool, size: int) -> Statement:  # noqa: FBT001 - part of a shape
+    """Some rows of the list, and whether each holds the needle in its title or its items."""
+    texts = SearchText.objects.filter(Holds(F("text"), Slot("needle")), session=OuterRef("pk")).order_by()
+    candidates = _matching(shape, has_after=has_after)[:size].values("pk")
+    rows = Session.objects.filter(pk__in=candidates)
+    rows = rows.in_page_order(shape.sort_by, ascending=shape.ascending)
+    holds = Q(Holds(F("folded_title"), Slot("needle"))) | Q(Exists(texts))
+    return compiled(rows.annotate(holds=holds).values_list("pk", "public_id", "holds"))
+
+
+def _chunk(shape: _Shape, values: Values, after: str | None, size: int) -> list[Row]:
+    """The next rows of the list after a public id, or after the page's own cursor."""
+    cursor = after or values["after"]
+    return _chunk_statement(shape, cursor is not None, size).rows(**{**values, "after": cursor})
+
+
+def _matching(shape: _Shape, *, has_after: bool) -> Any:  # the manager's queryset class is not generic
+    rows = _visible(Session.objects.listable().of_kind(shape.kind), shape.whose)
     if shape.archived != "shown":
         # As a value: Django writes the constant as `NOT archived`, which no index answers.
         rows = rows.filter(archived=Slot("archived", BooleanField()))
@@ -136,30 +171,20 @@ def _statement(shape: _Shape) -> Statement:
         rows = rows.filter(agent__public_id=Slot("agent_id"))
     if shape.by_name:
         rows = rows.filter(agent__name=Slot("agent_name"))
-    if shape.by_text:
-        rows = rows.mentioning(Slot("text"))
-    if shape.has_after:
+    if shape.filed == "here":
+        rows = rows.in_project_of(Slot("user"), Slot("project"))
+    elif shape.filed == "nowhere":
+        rows = rows.unfiled_by(Slot("user"))
+    if shape.pinned is not None:
+        rows = rows.labelled(Slot("pin"), present=shape.pinned)
+    if has_after:
         rows = rows.filter(Past(Session, shape.sort_by, "id", "after", ascending=shape.ascending))
     if shape.has_before:
         rows = rows.filter(Past(Session, shape.sort_by, "id", "before", ascending=not shape.ascending))
-    rows = rows.in_page_order(shape.sort_by, ascending=shape.ascending)
-    grants = Grant.objects.filter(session=OuterRef("pk")).order_by()
-    owner = grants.filter(level=OWNER_LEVEL).values("user_id")[:1]
-    own = (grants.filter(user_id=Slot("user")) | grants.filter(user_id=PUBLIC_USER)).values("session")
-    level = Subquery(own.annotate(best=Max("level")).values("best")) if shape.shows_level else None
-    rows = rows.annotate(
-        created=Epoch("created_at"),
-        updated=Epoch("updated_at"),
-        label_pairs=labels_as_json(),
-        busy_child=has_busy_child(),
-        owner=Subquery(owner),
-        level=level or Value(None, IntegerField()),
-        hit=first_hit(Slot("text")) if shape.by_text else Value(None, TextField()),
-    )
-    return compiled(rows.values_list(*_PLAIN, *_COMPUTED), limited=True)
+    return rows.in_page_order(shape.sort_by, ascending=shape.ascending)
 
 
-def _whose(rows: Any, whose: str) -> Any:  # the manager's queryset class is not generic
+def _visible(rows: Any, whose: str) -> Any:  # see above
     if whose == "bound":
         return rows.filter(runner_id=Slot("runner"))
     if whose == "granted":
@@ -169,77 +194,6 @@ def _whose(rows: Any, whose: str) -> Any:  # the manager's queryset class is not
     if whose == "shared":
         return rows.visible_to(Slot("user")).not_owned_by(Slot("user"))
     return rows
-
-
-def _present(row: Row, viewer: Viewer, waiting: int, search: str) -> dict[str, Any]:
-    """A row without its nulls; a session that waits for sub-agents counts as running."""
-    (_, public_id, agent_id, agent_name, status, title, runner_id, host_id, workspace, branch) = row[:10]
-    effort, external_id, parent_id, archived, created, updated, labels, busy_child, owner, level, hit = row[
-        10:
-    ]
-    optional = {
-        "title": title,
-        "runner_id": runner_id,
-        "host_id": host_id,
-        "workspace": workspace,
-        "git_branch": branch,
-        "reasoning_effort": effort,
-        "external_session_id": external_id,
-        "parent_session_id": parent_id,
-        "owner": owner,
-        "search_snippet": snippet(hit, search) if hit else None,
-    }
-    shown: dict[str, Any] = {
-        "id": public_id,
-        "agent_id": agent_id,
-        "agent_name": agent_name,
-        "status": Status.RUNNING.value if status == Status.WAITING or busy_child else status,
-        "created_at": created,
-        "updated_at": updated,
-        "labels": shown_labels(labels, viewer.user_id),
-        "archived": bool(archived),
-        "pending_elicitations_count": waiting,
-    }
-    shown.update({key: value for key, value in optional.items() if value})
-    if viewer.shows_level:
-        shown["permission_level"] = OWNER_LEVEL if viewer.sees_all else level
-    return shown
-
-
-def first_hit(text: Slot) -> Subquery:
-    """The words of the earliest item that holds the searched text."""
-    words = items_mentioning(text).order_by("position").annotate(words=SpokenText("data"))
-    return Subquery(words.values("words")[:1])
-
-
-def snippet(words: str, search: str) -> str:
-    """The place of the hit with some text on both sides, its whitespace collapsed."""
-    text, needle = " ".join(words.split()), " ".join(search.split())
-    at = max(text.lower().find(needle.lower()), 0)
-    start, end = max(at - CONTEXT, 0), min(at + len(needle) + CONTEXT, len(text))
-    end = min(end, start + SNIPPET)
-    return f"{'…' if start else ''}{text[start:end].strip()}{'…' if end < len(text) else ''}"
-
-
-_WAITING = """
-WITH RECURSIVE tree(top, id) AS (
-  SELECT id, id FROM sessions_app_session WHERE id IN ({marks})
-  UNION ALL
-  SELECT tree.top, child.id FROM sessions_app_session child JOIN tree ON child.parent_id = tree.id
-)
-SELECT tree.top, COUNT(*) FROM tree
-JOIN sessions_app_elicitation elicitation
-  ON elicitation.session_id = tree.id AND elicitation.status = 'pending'
-GROUP BY tree.top
-"""
-
-
-def waiting_counts(session_ids: Sequence[int]) -> dict[int, int]:
-    """How many questions wait for a person in each session or below it; sessions without any are left out."""
-    if not session_ids:
-        return {}
-    marks = ", ".join(["%s"] * len(session_ids))
-    return dict(query(_WAITING.format(marks=marks), session_ids))
 
 
 def _require_cursors(viewer: Viewer, page: Page) -> None:

@@ -24,7 +24,9 @@ from sessions_app.events.writer import Writer
 from sessions_app.flows.deliver import Deliveries
 from sessions_app.flows.relay import Relays
 from sessions_app.rpc import Rpc
-from sessions_app.services import commit, fleet, housekeeping, presence
+from sessions_app.search import indexing
+from sessions_app.search.limits import Deadline
+from sessions_app.services import commit, compaction, fleet, housekeeping, presence, spending
 from sessions_app.tunnels.registry import Tunnels
 from sessions_app.tunnels.tunnel import Tunnel
 
@@ -33,6 +35,7 @@ logger = logging.getLogger(__name__)
 SUPERSEDED = 4000
 SILENT = 4003
 GOING_AWAY = 1012
+INDEX_SLICE_SECONDS, INDEX_PAUSE_SECONDS = 0.02, 0.2
 
 
 class Changes:
@@ -70,6 +73,7 @@ class Durations:
     reconcile: float
     prune: float
     outbox: float
+    index: float = 5.0
     grace: float = 0.0
 
 
@@ -104,6 +108,7 @@ class Process:
         self.announcer.on("tunnel", self._tunnel_changed)
         self.announcer.on("access", self._access_changed)
         self.announcer.on("deleted", self._sessions_deleted)
+        self.announcer.on("usage", self._usage_is_due)
         self.writer.start()
         await self.announcer.start()
         times = self._durations
@@ -112,6 +117,7 @@ class Process:
         self.spawn(self._every(times.renew, self._renew))
         self.spawn(self._every(times.reconcile, self._reconcile, after=times.grace))
         self.spawn(self._every(times.prune, self._prune))
+        self.spawn(self._every(times.index, self._index))
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something beside, and keep it until it ends or the process stops."""
@@ -190,6 +196,16 @@ class Process:
         settled = await self.pool.run(fleet.reconcile)
         if settled:
             logger.info("sessions_settled", extra={"count": settled})
+        await self.pool.run(spending.settle)
+        await self.pool.run(compaction.expire)
+
+    async def _index(self) -> None:
+        # With pauses: a store full of unread items must not keep SQLite's one writer's place, or a thread.
+        while True:
+            is_current = await self.pool.run(indexing.catch_up, Deadline(INDEX_SLICE_SECONDS))
+            if is_current:
+                return
+            await asyncio.sleep(INDEX_PAUSE_SECONDS)
 
     async def _prune(self) -> None:
         await self.pool.run(housekeeping.prune, timezone.now())
@@ -203,6 +219,9 @@ class Process:
         for key in keys:
             self.broker.doubt(int(key))
             self.spawn(self.relays.drop(int(key)))
+
+    def _usage_is_due(self, keys: tuple[str, ...]) -> None:
+        self.spawn(self.pool.run(spending.settle))
 
     def _access_changed(self, keys: tuple[str, ...]) -> None:
         for key in keys or map(str, self.broker):
@@ -243,6 +262,7 @@ def build_process(address: str) -> Process:
         reconcile=settings.OMNIGENT_RECONCILE_SECONDS,
         prune=settings.OMNIGENT_PRUNE_SECONDS,
         outbox=settings.OMNIGENT_OUTBOX_SECONDS,
+        index=settings.OMNIGENT_INDEX_SECONDS,
         grace=settings.OMNIGENT_LEASE_SECONDS,
     )
     return Process(address=address, bus=build_bus(), durations=durations)

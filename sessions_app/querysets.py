@@ -4,13 +4,12 @@ from typing import Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Exists, Expression, F, OuterRef, Q, Value
-
-from sessions_app.expressions import Contains, SpokenText
+from django.db.models import Exists, Expression, OuterRef, Q, Value
 
 PUBLIC_USER = "__public__"
 BUSY = ("running", "waiting")
 OWNER_LEVEL = 4
+PROJECT_LABEL = "omni_project"
 
 
 class SessionQuerySet(models.QuerySet):  # type: ignore[type-arg]  # the model imports this module
@@ -43,10 +42,24 @@ class SessionQuerySet(models.QuerySet):  # type: ignore[type-arg]  # the model i
         """Sessions that belong to somebody else."""
         return self.exclude(_granted(user, "pk", level=OWNER_LEVEL))
 
-    def mentioning(self, text: Expression) -> Self:
-        """Sessions whose title or any item contains the text, whatever its case."""
-        hit = Exists(items_mentioning(text).order_by())
-        return self.filter(Q(Contains(F("title"), text)) | hit)
+    def in_project_of(self, user: str | Expression, name: Expression) -> Self:
+        """Sessions of a person that they have filed under a name, in a project or by the label of old."""
+        by_label = _labelled(PROJECT_LABEL).filter(value=name)
+        filed = Q(project__owner=user, project__name=name) | Q(Exists(by_label), project__isnull=True)
+        return self.owned_by(user).filter(filed)
+
+    def unfiled_by(self, user: str | Expression) -> Self:
+        """Sessions that a person has not filed; what others do with theirs does not count."""
+        projects = apps.get_model("sessions_app", "Project").objects
+        filed = Exists(projects.filter(pk=OuterRef("project"), owner=user))
+        return self.exclude(filed).exclude(
+            Q(Exists(_labelled(PROJECT_LABEL))) & _granted(user, "pk", level=OWNER_LEVEL)
+        )
+
+    def labelled(self, key: Expression, *, present: bool) -> Self:
+        """Sessions that have a label, or have it not."""
+        found = Exists(_labelled(key))
+        return self.filter(found) if present else self.exclude(found)
 
     def children_of(self, session: int | Expression) -> Self:
         """Direct sub-agent sessions that are not archived."""
@@ -58,17 +71,22 @@ class SessionQuerySet(models.QuerySet):  # type: ignore[type-arg]  # the model i
         return self.order_by(f"{sign}{column}", f"{sign}id")
 
 
-def items_mentioning(text: Expression) -> models.QuerySet:  # type: ignore[type-arg]  # see above
-    """The items of the outer query's session in whose words, arguments or output the text stands."""
-    items = apps.get_model("sessions_app", "Item").objects
-    found: models.QuerySet = items.filter(Contains(SpokenText("data"), text), session=OuterRef("pk"))  # type: ignore[type-arg]
-    return found
-
-
 def has_busy_child() -> Exists:
     """True for sessions of which a direct child runs."""
     sessions = apps.get_model("sessions_app", "Session").objects
     return Exists(sessions.filter(parent=OuterRef("pk"), status__in=BUSY).order_by())
+
+
+def has_message_under_way() -> Exists:
+    """True for sessions with a message that their runner has not taken yet."""
+    outbox = apps.get_model("sessions_app", "Outbox").objects
+    return Exists(outbox.filter(session=OuterRef("pk"), kind="message").order_by())
+
+
+def _labelled(key: str | Expression) -> models.QuerySet:  # type: ignore[type-arg]  # see above
+    labels = apps.get_model("sessions_app", "SessionLabel").objects
+    found: models.QuerySet = labels.filter(session=OuterRef("pk"), key=key).order_by()  # type: ignore[type-arg]
+    return found
 
 
 def _granted(user: str | Expression, key: str, *, level: int = 1) -> Q:

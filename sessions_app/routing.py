@@ -4,11 +4,12 @@ import re
 from dataclasses import dataclass
 
 from omnigent.api.asgi import Application, Scope
-from sessions_app.consumers import events, gate, sessions
+from sessions_app.consumers import events, files, gate, sessions
 from sessions_app.consumers.host import HostTunnel
 from sessions_app.consumers.internal import InternalConsumer
 from sessions_app.consumers.runner import RunnerTunnel
 from sessions_app.consumers.stream import StreamConsumer
+from sessions_app.files.workshop import Workshop
 from sessions_app.views import creating
 
 SOCKET = "WS"
@@ -38,6 +39,9 @@ ROUTES = (
         "POST",
         f"{SESSION}/elicitations/(?P<elicitation_id>[^/]+)/resolve",
         events.ResolveConsumer.as_asgi(),
+    ),
+    route(
+        "POST", f"{SESSION}/resources/files", files.UploadFileConsumer.as_asgi(workshop=Workshop(places=2))
     ),
     route("POST", "/new", creating.NewSession.as_asgi()),
     route("POST", "/v1/sessions", sessions.CreateSessionConsumer.as_asgi()),

@@ -8,7 +8,7 @@ import orjson
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from sessions_app import transcript
+from sessions_app import buckets, transcript
 from sessions_app.expressions import Epoch, JsonText
 from sessions_app.labels import labels_as_json, shown_labels
 from sessions_app.models import Lease, Session, TunnelKind
@@ -39,6 +39,9 @@ _PLAIN = (
     "parent__public_id",
     "root__public_id",
     "sub_agent_name",
+    "share_workspace_files",
+    "project__public_id",
+    "project__owner",
     "active_response_id",
     "context_window",
     "context_tokens",
@@ -50,7 +53,6 @@ _COMPUTED = ("created", "updated", "error", "launch_args", "label_pairs")
 # Keys of the released product that nothing here fills yet; clients expect them to be present.
 _UNUSED: Mapping[str, None] = dict.fromkeys(
     (
-        "project_id",
         "background_task_count",
         "background_tasks",
         "model_options",
@@ -119,7 +121,7 @@ def read(
         "pending_elicitations": _pending(tree, session["public_id"]),
         "pending_inputs": [],
         **_usage(session, tree, included=wanted.usage),
-        "share_workspace_files": False,
+        "share_workspace_files": bool(session["share_workspace_files"]),
         **_UNUSED,
     }
 
@@ -138,6 +140,8 @@ def _identity(session: Mapping[str, Any], user_id: str) -> dict[str, Any]:
         "parent_session_id": session["parent__public_id"],
         "root_conversation_id": session["root__public_id"] or session["public_id"],
         "sub_agent_name": session["sub_agent_name"] or None,
+        # Where people file their sessions is nobody else's business.
+        "project_id": session["project__public_id"] if session["project__owner"] == user_id else None,
         "archived": bool(session["archived"]),
     }
 
@@ -222,24 +226,9 @@ def _usage(session: Mapping[str, Any], tree: list[Row], *, included: bool) -> di
     if not included:
         return {"total_cost_usd": None, "usage_by_model": None, "usage_included": False}
     by_session = {pk: usage for pk, _, usage, _ in tree if usage is not None}
-    total = sum_usage([orjson.loads(usage) for usage in by_session.values()])
-    costs = [
-        bucket["total_cost_usd"] for bucket in total.values() if bucket.get("total_cost_usd") is not None
-    ]
+    total = buckets.added([orjson.loads(usage) for usage in by_session.values()])
     return {
-        "total_cost_usd": sum(costs) if costs else None,
+        "total_cost_usd": buckets.cost_of(total),
         "usage_by_model": total or None,
         "usage_included": True,
     }
-
-
-def sum_usage(parts: list[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """Usage buckets by model, added up; a figure that no part knows stays null."""
-    total: dict[str, dict[str, Any]] = {}
-    for part in parts:
-        for model, bucket in part.items():
-            into = total.setdefault(model, dict.fromkeys(bucket))
-            for name, value in bucket.items():
-                if value is not None:
-                    into[name] = (into.get(name) or 0) + value
-    return total

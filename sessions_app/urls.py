@@ -2,7 +2,23 @@
 
 from django.urls import include, path
 
-from sessions_app.api import agents, elicitations, fleet, forks, items, sessions
+from sessions_app.api import (
+    agents,
+    comments,
+    elicitations,
+    files,
+    fleet,
+    forks,
+    items,
+    overrides,
+    permissions,
+    projects,
+    read_state,
+    sessions,
+    sharing,
+    titles,
+    usage,
+)
 
 session_urls = [
     path("", sessions.SessionResource.as_view(), name="session"),
@@ -11,11 +27,26 @@ session_urls = [
     path("/stream", sessions.SessionStream.as_view(), name="session-stream"),
     path("/labels", sessions.Labels.as_view(), name="session-labels"),
     path("/owner", sessions.Owner.as_view(), name="session-owner"),
+    path("/permissions", permissions.Permissions.as_view(), name="session-permissions"),
+    path("/permissions/<path:user_id>", permissions.Permission.as_view(), name="session-permission"),
+    path("/read-state", read_state.ReadStateMark.as_view(), name="session-read-state"),
+    path("/auto-title", titles.AutoTitle.as_view(), name="session-auto-title"),
+    path("/agent-title", titles.AgentTitle.as_view(), name="session-agent-title"),
+    path("/model-override/reset", overrides.ModelOverrideReset.as_view(), name="session-model-reset"),
+    path("/comments", comments.CommentCollection.as_view(), name="session-comments"),
+    path("/comments/send", comments.SentComments.as_view(), name="session-comments-send"),
+    path("/comments/<str:comment_id>", comments.CommentResource.as_view(), name="session-comment"),
     path("/child_sessions", sessions.ChildSessions.as_view(), name="session-children"),
     path("/agent", agents.SessionAgent.as_view(), name="session-agent"),
     path("/agent/contents", agents.SessionAgentContents.as_view(), name="session-agent-contents"),
     path("/fork", forks.Fork.as_view(), name="session-fork"),
     path("/switch-agent", forks.SwitchedAgent.as_view(), name="session-switch-agent"),
+    path("/resources", files.ResourceCollection.as_view(), name="session-resources"),
+    path("/resources/files", files.FileCollection.as_view(), name="session-files"),
+    path("/resources/files:copy", files.FileCopies.as_view(), name="session-file-copies"),
+    path("/resources/files/<str:file_id>", files.FileItem.as_view(), name="session-file"),
+    path("/resources/files/<str:file_id>/content", files.FileContent.as_view(), name="session-file-content"),
+    path("/resources/<str:resource_id>", files.ResourceItem.as_view(), name="session-resource"),
     path("/mcp", sessions.ToolGate.as_view(), name="session-mcp"),
     path("/policies/evaluate", sessions.PolicyEvaluation.as_view(), name="session-policy-evaluation"),
     path(
@@ -32,7 +63,13 @@ session_urls = [
 
 urlpatterns = [
     path("v1/sessions", sessions.SessionCollection.as_view(), name="sessions"),
+    path("v1/sessions/projects", projects.ProjectNames.as_view(), name="session-projects"),
     path("v1/sessions/<str:session_id>", include(session_urls)),
+    path("v1/usage", usage.Usage.as_view(), name="usage"),
+    path("v1/sharing", sharing.SharingRules.as_view(), name="sharing"),
+    path("v1/projects", projects.ProjectCollection.as_view(), name="projects"),
+    path("v1/projects/order", projects.ProjectOrdering.as_view(), name="project-order"),
+    path("v1/projects/<str:project_id>", projects.ProjectResource.as_view(), name="project"),
     path("v1/hosts", fleet.HostCollection.as_view(), name="hosts"),
     path("v1/hosts/<str:host_id>", fleet.HostResource.as_view(), name="host"),
     path("v1/runners", fleet.RunnerCollection.as_view(), name="runners"),

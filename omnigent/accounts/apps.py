@@ -1,9 +1,17 @@
 """The accounts application."""
 
+import importlib
+
 from django.apps import AppConfig
 from django.core.checks import register
 
-from omnigent.accounts.checks import check_environment, check_hosts, check_origins, check_secret_key
+from omnigent.accounts.checks import (
+    check_environment,
+    check_hosts,
+    check_identity,
+    check_origins,
+    check_secret_key,
+)
 
 
 class AccountsConfig(AppConfig):
@@ -12,5 +20,7 @@ class AccountsConfig(AppConfig):
     verbose_name = "Accounts"
 
     def ready(self) -> None:
-        for check in (check_environment, check_hosts, check_origins, check_secret_key):
+        # Its receivers hear of every change to a user, and it needs the models.
+        importlib.import_module("omnigent.accounts.services.revocation")
+        for check in (check_environment, check_hosts, check_identity, check_origins, check_secret_key):
             register(check)

@@ -1,5 +1,7 @@
 """System checks of the settings: each bad value has an id and a hint."""
 
+import ipaddress
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +15,7 @@ from omnigent.secret_key import FILE_NAME
 
 AppConfigs = Sequence[AppConfig] | None
 SECRET_KEY_LENGTH = 32
+HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 
 
 def check_environment(app_configs: AppConfigs, **kwargs: Any) -> list[CheckMessage]:
@@ -35,6 +38,51 @@ def check_hosts(app_configs: AppConfigs, **kwargs: Any) -> list[CheckMessage]:
         for host in settings.ALLOWED_HOSTS
         if "*" in host or "/" in host or not host.strip(".")
     ]
+
+
+def check_identity(app_configs: AppConfigs, **kwargs: Any) -> list[CheckMessage]:
+    """Whose word about the caller counts. A range that holds everybody would let anyone be anyone."""
+    found: list[CheckMessage] = []
+    for word in settings.OMNIGENT_TRUSTED_PROXIES:
+        if problem := proxy_problem(word):
+            found.append(
+                Error(
+                    f"TRUSTED_PROXIES contains {word!r}, which {problem}.",
+                    hint="List addresses and ranges in OMNIGENT_TRUSTED_PROXIES, as 10.0.0.5 or 10.0.0.0/24.",
+                    obj="OMNIGENT_TRUSTED_PROXIES",
+                    id="omnigent.E006",
+                )
+            )
+    if settings.OMNIGENT_AUTH_MODE != "header":
+        return found
+    if not settings.OMNIGENT_TRUSTED_PROXIES:
+        found.append(
+            Error(
+                "The mode `header` has no trusted proxy, so nobody could be recognised.",
+                hint="Set OMNIGENT_TRUSTED_PROXIES to the address from which the proxy connects.",
+                obj="OMNIGENT_TRUSTED_PROXIES",
+                id="omnigent.E005",
+            )
+        )
+    if not HEADER_NAME.fullmatch(settings.OMNIGENT_AUTH_HEADER):
+        found.append(
+            Error(
+                f"AUTH_HEADER is {settings.OMNIGENT_AUTH_HEADER!r}, which is not a header's name.",
+                hint="Set OMNIGENT_AUTH_HEADER to letters, digits and hyphens, as in X-Forwarded-Email.",
+                obj="OMNIGENT_AUTH_HEADER",
+                id="omnigent.E007",
+            )
+        )
+    return found
+
+
+def proxy_problem(word: str) -> str:
+    """What is wrong with an entry; empty when nothing is."""
+    try:
+        network = ipaddress.ip_network(word)
+    except ValueError:
+        return "is neither an address nor a range"
+    return "" if network.prefixlen else "holds every address there is"
 
 
 def check_origins(app_configs: AppConfigs, **kwargs: Any) -> list[CheckMessage]:

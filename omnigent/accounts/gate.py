@@ -1,9 +1,12 @@
-"""The ASGI door in front of every route: host, origin and identity are settled before anything else runs."""
+"""The ASGI door in front of every route: host and origin are settled before anything else runs.
+
+Identity is settled here too where it needs no database; elsewhere by whoever answers, in the same hop.
+"""
 
 from urllib.parse import parse_qsl
 
 from omnigent.accounts.host_guard import check_host_and_origin
-from omnigent.accounts.identity import identify
+from omnigent.accounts.identity import identify, is_single_user
 from omnigent.api.asgi import Application, Receive, Scope, Send, refuse
 from omnigent.api.errors import not_found
 from omnigent.api.validation import refuse_nul
@@ -16,8 +19,9 @@ INTERNAL_PREFIX = "/internal/"
 class Gate:
     """Wraps an application; routes behind it find the caller as `scope["principal"]`.
 
-    Open paths go without one: health probes, and calls between replicas, which carry a signature of their own
-    that the receiving route verifies.
+    It is missing while the caller is still to be identified (`admission`). Open paths go without one: health
+    probes, and calls between replicas, which carry a signature of their own that the receiving route
+    verifies.
     """
 
     def __init__(self, app: Application) -> None:
@@ -28,9 +32,9 @@ class Gate:
             try:
                 check_host_and_origin(scope)
                 check_text(scope)
-                if is_open(scope["path"]):
+                if is_open(scope["path"], scope["query_string"]):
                     scope["principal"] = None
-                else:
+                elif is_single_user():
                     scope["principal"] = identify(scope["headers"], scope.get("client"))
             except OmnigentError as exc:
                 await refuse(scope, receive, send, exc)
@@ -47,5 +51,6 @@ def check_text(scope: Scope) -> None:
         refuse_nul(dict(parse_qsl(query.decode("latin-1"))), where="query")
 
 
-def is_open(path: str) -> bool:
-    return path in OPEN_PATHS or path.startswith(INTERNAL_PREFIX)
+def is_open(path: str, query: bytes) -> bool:
+    """A probe that asks for sessions is for somebody, and goes the way of all others."""
+    return (path in OPEN_PATHS and not query) or path.startswith(INTERNAL_PREFIX)

@@ -1,13 +1,33 @@
-"""Who the caller is."""
+"""Who the caller is, and how callers get to be somebody."""
 
+from typing import Any
+
+from django.conf import settings
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from omnigent.accounts.authentication import principal_of
+from omnigent.accounts.identity import is_single_user
+from omnigent.accounts.services.users import needs_setup
+from omnigent.version import VERSION
 
-LOGIN_URL = "/admin/login/"
+
+def login_url() -> str | None:
+    """Where people log in; None where this server does not ask them to."""
+    return settings.LOGIN_URL if settings.OMNIGENT_AUTH_MODE == "accounts" else None
+
+
+def identity_facts() -> dict[str, Any]:
+    """What `/v1/info` says of identity, for clients that have not logged in yet."""
+    return {
+        "accounts_enabled": settings.OMNIGENT_AUTH_MODE == "accounts",
+        "single_user": is_single_user(),
+        "auth_mode": settings.OMNIGENT_AUTH_MODE,
+        "needs_setup": needs_setup(),
+        "login_url": login_url(),
+    }
 
 
 class Me(APIView):
@@ -18,5 +38,16 @@ class Me(APIView):
     def get(self, request: Request) -> Response:
         principal = principal_of(request)
         if principal is None:
-            return Response({"user_id": None, "login_url": LOGIN_URL}, status=401)
+            return Response({"user_id": None, "login_url": login_url()}, status=401)
         return Response({"user_id": principal.user_id, "is_admin": principal.is_admin})
+
+
+class Discovery(APIView):
+    """`/.well-known/omnigent.json`: how a client that knows only the address finds the way in."""
+
+    permission_classes = (AllowAny,)
+
+    def get(self, request: Request) -> Response:
+        return Response(
+            {**identity_facts(), "server_version": VERSION, "api_base": "/v1", "info_url": "/v1/info"}
+        )

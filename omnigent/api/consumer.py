@@ -12,6 +12,7 @@ from channels.consumer import AsyncConsumer
 
 from omnigent.api.asgi import Headers, Message, Receive, Scope, Send, deny, send_error, send_json
 from omnigent.api.body import BodyRules, Disconnected, read_body, rules_for
+from omnigent.api.eager import Remainder, begin
 from omnigent.errors import ErrorCode, OmnigentError
 
 logger = logging.getLogger(__name__)
@@ -97,6 +98,10 @@ class HttpConsumer(Consumer):
     async def write(self, data: bytes) -> None:
         """Send a part. Waits while the client does not read."""
         await self.send({"type": "http.response.body", "body": data, "more_body": True})
+
+    def write_at_once(self, data: bytes) -> Remainder | None:
+        """Send a part without a task to do it; what is left must be awaited when the client does not read."""
+        return begin(self.send({"type": "http.response.body", "body": data, "more_body": True}))
 
     async def finish(self) -> None:
         await self.send({"type": "http.response.body", "body": b"", "more_body": False})

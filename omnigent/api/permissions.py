@@ -20,11 +20,18 @@ LEVEL_NAMES: Mapping[int, str] = MappingProxyType(
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class IsIdentified(BasePermission):
-    """Anyone the door let in with a principal."""
+class IsPresent(BasePermission):
+    """Anyone the door let in with a principal, a runner too of whom only the binding token is known."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         return request.user is not None
+
+
+class IsIdentified(IsPresent):
+    """Anyone who is known by name."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        return super().has_permission(request, view) and bool(getattr(request.user, "user_id", ""))
 
 
 class IsAdminOrReadOnly(IsIdentified):

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.module_loading import import_string
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -58,9 +59,6 @@ class Info(APIView):
                 "needs_setup": False,
                 "login_url": None,
                 "server_version": VERSION,
-                "sharing_mode": "off",
-                "public_sharing_enabled": False,
-                "public_sharing_max_level": None,
                 "managed_sandboxes_enabled": False,
                 "sandbox_provider": None,
                 "sandbox_providers": [],
@@ -69,8 +67,14 @@ class Info(APIView):
                 "harness_install_enabled": False,
                 "installable_harnesses": [],
                 "dictation_available": False,
+                **self.of_applications(),
             }
         )
+
+    def of_applications(self) -> dict[str, Any]:
+        """What the applications above say of themselves; the settings name them."""
+        parts = [import_string(path)() for path in settings.OMNIGENT_INFO]
+        return {name: value for part in parts for name, value in part.items()}
 
 
 @csrf_exempt

@@ -52,6 +52,14 @@ class AgentContents:
     version: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileContent:
+    """The bytes of an uploaded file; the media type is without parameters."""
+
+    data: bytes
+    media_type: str
+
+
 class ServerApi:
     """One connection pool to the server, with the identity of this runner."""
 
@@ -61,13 +69,14 @@ class ServerApi:
         server_url: str,
         runner_id: str,
         token: str,
+        owner_token: str = "",
         transport: httpx.AsyncBaseTransport | None = None,
         patience: Patience | None = None,
     ) -> None:
         self._client = httpx.AsyncClient(
             base_url=server_url, transport=transport or _transport(), timeout=60.0, trust_env=False
         )
-        self.credentials = Credentials(self._client, runner_id, token)
+        self.credentials = Credentials(self._client, runner_id, token, owner_token)
         self._patience = patience or Patience()
 
     async def close(self) -> None:
@@ -92,6 +101,16 @@ class ServerApi:
             if not page.get("has_more") or not page.get("last_id"):
                 return items
             params["after"] = page["last_id"]
+
+    async def file(self, session_id: str, file_id: str) -> dict[str, Any]:
+        """What the server knows of an uploaded file."""
+        return _object(await self._call("GET", f"/v1/sessions/{session_id}/resources/files/{file_id}"))
+
+    async def file_content(self, session_id: str, file_id: str) -> FileContent:
+        path = f"/v1/sessions/{session_id}/resources/files/{file_id}/content"
+        answer = await self._call("GET", path)
+        media_type = answer.headers.get("content-type", "").partition(";")[0].strip()
+        return FileContent(data=answer.content, media_type=media_type or "application/octet-stream")
 
     async def evaluate(self, session_id: str, event: Mapping[str, Any]) -> dict[str, Any]:
         """A policy verdict; held open by the server while a person is asked."""

@@ -43,7 +43,10 @@ class RunnerApp:
     ) -> None:
         self._config = config
         self._api = api or ServerApi(
-            server_url=config.server_url, runner_id=config.runner_id, token=config.token
+            server_url=config.server_url,
+            runner_id=config.runner_id,
+            token=config.token,
+            owner_token=config.owner_token,
         )
         self._tunnel = Tunnel()
         self._reaper = Reaper()

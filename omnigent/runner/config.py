@@ -25,11 +25,14 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunnerConfig:
-    """Settings of one runner process. `token` is the binding token, a secret."""
+    """Settings of one runner process. `token` is the binding token, `owner_token` the personal access token
+    of whoever starts a runner by hand; both are secrets.
+    """
 
     server_url: str
     runner_id: str
     token: str = field(repr=False)
+    owner_token: str = field(default="", repr=False)
     workspace: Path
     parent_pid: int | None = None
     idle_timeout: float = DEFAULT_IDLE_SECONDS
@@ -64,12 +67,17 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Run
     workspace = Path(options.workspace).expanduser().resolve()
     if not workspace.is_dir():
         raise ConfigError(f"OMNIGENT_WORKSPACE: {workspace} is not a directory")
+    owner_token = environment.get("OMNIGENT_TOKEN", "")
     token = environment.get("OMNIGENT_RUNNER_TOKEN", "")
+    if owner_token and not (token or options.runner_id):
+        # Nobody launched it: it binds itself to whoever's token it was given.
+        token = secrets.token_urlsafe(32)
     runner_id = options.runner_id or (runner_id_for(token) if token else f"runner_{secrets.token_hex(16)}")
     return RunnerConfig(
         server_url=server,
         runner_id=runner_id,
         token=token,
+        owner_token=owner_token,
         workspace=workspace,
         parent_pid=int(_number("OMNIGENT_PARENT_PID", options.parent_pid, 0)) or None,
         idle_timeout=_number("OMNIGENT_IDLE_TIMEOUT", options.idle_timeout, DEFAULT_IDLE_SECONDS),

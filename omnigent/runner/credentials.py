@@ -19,13 +19,15 @@ class Credentials:
     """Mints a bearer on first need and renews it before it expires.
 
     A server that answers 400 or 404 needs none, which is remembered; when it cannot answer, calls go on
-    with the tunnel token alone and the next one after a while asks again.
+    with the tunnel token alone and the next one after a while asks again. `owner_token` is the personal
+    access token of whoever started this runner by hand; it stands in until there is a bearer.
     """
 
-    def __init__(self, client: httpx.AsyncClient, runner_id: str, token: str) -> None:
+    def __init__(self, client: httpx.AsyncClient, runner_id: str, token: str, owner_token: str = "") -> None:
         self._client = client
         self._path = f"/v1/runners/{runner_id}/token"
         self._own = {"Origin": ORIGIN} | ({TOKEN_HEADER: token} if token else {})
+        self._fallback = {"Authorization": f"Bearer {owner_token}"} if owner_token else {}
         self._bearer: str | None = None
         self._renew_at = 0.0
         self._lock = asyncio.Lock()
@@ -35,7 +37,7 @@ class Credentials:
             async with self._lock:
                 if time.time() >= self._renew_at:
                     await self._mint()
-        return self._own | ({"Authorization": f"Bearer {self._bearer}"} if self._bearer else {})
+        return self._own | ({"Authorization": f"Bearer {self._bearer}"} if self._bearer else self._fallback)
 
     def forget(self) -> None:
         """The server refused the bearer: ask for another before the next call."""
@@ -45,7 +47,7 @@ class Credentials:
 
     async def _mint(self) -> None:
         try:
-            answer = await self._client.post(self._path, headers=self._own, timeout=10.0)
+            answer = await self._client.post(self._path, headers=self._own | self._fallback, timeout=10.0)
         except httpx.TransportError as exc:
             log.info("no bearer yet", extra={"error": str(exc)})
             self._renew_at = time.time() + 1.0

@@ -1,7 +1,7 @@
 """The runner's HTTP API, which the server calls through the tunnel: one row per route."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ from omnigent.protocol.frames import EVENT_ACK_HEADER
 from omnigent.runner.agents import AgentInvalid, AgentMissing
 from omnigent.runner.api import ServerRefused, ServerUnreachable
 from omnigent.runner.control import EVENTS
+from omnigent.runner.harnesses.base import ModelError
 from omnigent.runner.http import EVENT_STREAM, Call, Refusal, Responder
 from omnigent.runner.profile import PROTOCOL_VERSION
 from omnigent.runner.session import LiveSession
@@ -89,6 +90,29 @@ async def reset_agent(sessions: Sessions, call: Call, respond: Responder) -> Non
     await respond.json(200, {"session_id": call.session_id, "reset": True})
 
 
+async def summarise(sessions: Sessions, call: Call, respond: Responder) -> None:
+    """A summary of messages, by the model of the session that is named."""
+    body = call.json()
+    session_id, messages, model = body.get("session_id"), body.get("messages"), body.get("model")
+    if not isinstance(session_id, str) or not session_id:
+        raise Refusal(400, "invalid_input", "session_id is required")
+    if not isinstance(messages, list) or not all(isinstance(message, Mapping) for message in messages):
+        raise Refusal(400, "invalid_input", "messages must be a list of objects")
+    try:
+        summary = await sessions.open(session_id).bench.summary(
+            messages, model if isinstance(model, str) else None
+        )
+    except ModelError as exc:
+        raise Refusal(502, exc.code, exc.message) from exc
+    except (AgentMissing, AgentInvalid) as exc:
+        raise Refusal(410, "session_agent_missing", str(exc)) from exc
+    except (ServerRefused, ServerUnreachable) as exc:
+        raise Refusal(503, "server_unreachable", str(exc)) from exc
+    await respond.json(
+        200, {"text": summary.text, "token_count": summary.token_count, "model": summary.model}
+    )
+
+
 async def execute_tool(sessions: Sessions, call: Call, respond: Responder) -> None:
     """A tool call that the server let pass."""
     body = call.json()
@@ -134,6 +158,7 @@ ROUTES: Final = (
     _route("POST", "/v1/sessions/{id}/reset-state", reset_state),
     _route("POST", "/v1/sessions/{id}/agent-cache/reset", reset_agent),
     _route("POST", "/v1/sessions/{id}/mcp/execute", execute_tool),
+    _route("POST", "/v1/summarize", summarise),
 )
 
 

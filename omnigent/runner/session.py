@@ -44,6 +44,7 @@ class LiveSession:
         self._turn: asyncio.Task[None] | None = None
         self._cancel_next = False
         self._stopping = False
+        self._reset_due = False
         self._response_id: str | None = None
 
     def describe(self) -> dict[str, Any]:
@@ -110,8 +111,10 @@ class LiveSession:
         self.bench.warm_up()
 
     def reset(self) -> None:
-        """Forget everything that the server knows better."""
-        self.bench.forget()
+        """Forget everything that the server knows better; a turn that runs keeps what it works with."""
+        self._reset_due = self.status == "running"
+        if not self._reset_due:
+            self.bench.forget()
         self.uplink.put(SessionStateReset(session_id=self.id))
 
     # -- the end -------------------------------------------------------------------------------------
@@ -152,6 +155,9 @@ class LiveSession:
             self._set_status("failed", error_object(STOPPED, _STOPPED_EARLY, undelivered=True))
 
     async def _one_turn(self, messages: Sequence[Message], announcer: Announcer) -> Ending:
+        if self._reset_due:
+            self._reset_due = False
+            self.bench.forget()
         self._response_id = announcer.response_id
         self.bench.admit(messages)
         turn = asyncio.create_task(self._run(messages, announcer), name=f"turn-{announcer.response_id}")

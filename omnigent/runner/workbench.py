@@ -11,6 +11,7 @@ from omnigent.protocol.events import ElicitationResolved, SessionChangedFilesInv
 from omnigent.runner.agents import LoadedAgent
 from omnigent.runner.announce import Announcer
 from omnigent.runner.approvals import Approvals
+from omnigent.runner.attachments import with_files
 from omnigent.runner.gate import APPROVAL_SECONDS, ToolGate
 from omnigent.runner.harnesses.base import ModelError, ToolCall
 from omnigent.runner.history import CANCELLED_OUTPUT, INTERRUPTED, History, loaded
@@ -19,6 +20,7 @@ from omnigent.runner.operations import Operations
 from omnigent.runner.parking import Parking
 from omnigent.runner.profile import Profile
 from omnigent.runner.runtime import Runtime
+from omnigent.runner.summaries import Summary, summarise
 from omnigent.runner.toolbox import Toolbox
 from omnigent.runner.tools.base import ToolContext
 from omnigent.runner.tools.registry import tools_of
@@ -132,7 +134,8 @@ class Workbench:
         first = messages[0]
         if self._history is None:
             items = await self._runtime.api.items(self._session_id)
-            self._history = History(loaded(items, first.get("persisted_item_id")))
+            shown = loaded(items, first.get("persisted_item_id"))
+            self._history = History(await with_files(self._runtime.api, self._session_id, shown))
             self.admit(messages)
         key = (first.get("agent_id"), first.get("agent_revision"))
         if self._agent_key not in {None, key}:
@@ -151,6 +154,14 @@ class Workbench:
             world=self,
         )
         return self._turn
+
+    async def summary(self, messages: Sequence[Mapping[str, Any]], model: str | None) -> Summary:
+        """What the session's model answers to these messages, or the model named. Raises ModelError."""
+        agent = await self.agent()
+        assert self.profile is not None
+        named = {"model_override": model} if model else {}
+        settings = self.profile.turn_settings(agent, named, self._runtime.models)
+        return await summarise(await self._runtime.models.get(settings.harness), settings, messages)
 
     def close_turn(self, *, note: bool) -> Sequence[ToolCall]:
         """Tidy up after a turn; with `note` the history says that it was interrupted. The open calls."""

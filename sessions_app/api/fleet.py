@@ -2,12 +2,18 @@
 
 from django.http import HttpResponse
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from omnigent.accounts.bearers import runner_bearer
+from omnigent.accounts.identity import is_single_user
+from omnigent.accounts.rights import unauthorized
+from omnigent.api.permissions import IsPresent
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import canonical_host
 from sessions_app import fleet_rows
-from sessions_app.api.answers import caller, json_answer
+from sessions_app.api.answers import NO_STORE, caller, json_answer
+from sessions_app.services import presence
 
 
 class HostCollection(APIView):
@@ -48,6 +54,20 @@ class RunnerStatus(APIView):
 class RunnerToken(APIView):
     """A bearer for a runner's calls."""
 
-    def post(self, request: Request, runner_id: str) -> HttpResponse:
-        """In single-user mode none is needed, which a runner takes from this 400."""
-        raise OmnigentError(ErrorCode.INVALID_INPUT, "No bearer token is needed on this server")
+    permission_classes = (IsPresent,)
+
+    def post(self, request: Request, runner_id: str) -> Response:
+        """The binding token's holder gets a bearer that stands for the runner's owner, for half an hour.
+
+        In single-user mode none is needed, which a runner takes from the 400.
+        """
+        if is_single_user():
+            raise OmnigentError(ErrorCode.INVALID_INPUT, "No bearer token is needed on this server")
+        principal = caller(request)
+        if principal.runner_id != runner_id:
+            raise OmnigentError(ErrorCode.FORBIDDEN, "This needs the binding token of the runner")
+        owner = presence.owner_of_runner(runner_id) or principal.user_id
+        if principal.user_id not in ("", owner) or not presence.is_welcome(owner):
+            raise unauthorized()
+        bearer = runner_bearer(runner_id=runner_id, owner=owner)
+        return Response({"token": bearer.token, "expires_at": bearer.expires_at}, headers=NO_STORE)

@@ -25,7 +25,7 @@ class SessionCollection(APIView):
         single = is_single_user()
         viewer = listing.Viewer(
             user_id=principal.user_id,
-            sees_all=single or principal.is_admin,
+            sees_all=single or principal.sees_everything,
             shows_level=not single,
             runner_id=principal.runner_id or "",
         )
@@ -37,6 +37,8 @@ class SessionCollection(APIView):
             agent_id=(canonical(AGENT, asked.agent_id) or asked.agent_id) if asked.agent_id else "",
             agent_name=asked.agent_name or "",
             search=asked.search_query or "",
+            project=asked.project,
+            pinned=asked.pinned,
         )
         return json_answer(listing.read(viewer, filters, asked.page(SESSION)))
 

@@ -1,5 +1,8 @@
 """`POST /v1/sessions/{id}/events` and the resolution of elicitations."""
 
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -11,13 +14,18 @@ from omnigent.api.validation import ValidationFailed, load_json, parse
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol import inputs
 from sessions_app.bodies import Verdict
-from sessions_app.flows import stop
+from sessions_app.flows import compact, retry, stop
 from sessions_app.process import Process
 from sessions_app.services import inputs as services
-from sessions_app.services import verdicts
+from sessions_app.services import posting, verdicts
 from sessions_app.services.receipts import Receipts
 
 ACCEPTED = 202
+
+FollowUp = Callable[[Process, int, Receipts, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+FOLLOW_UPS: Mapping[str, FollowUp] = MappingProxyType(
+    {"stop": stop.finish, "compact": compact.finish, "retry": retry.finish}
+)
 
 
 class InputConsumer(HttpConsumer):
@@ -33,6 +41,11 @@ class InputConsumer(HttpConsumer):
     def session_id(self) -> str:
         """The session that the path names."""
         return str(self.kwargs["session_id"])
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the request has an idempotency key."""
+        return bool(header_values(self.scope, b"idempotency-key"))
 
     def receipts(self, raw: bytes, part: int = 0) -> Receipts:
         """The idempotency key of this request; each event of a batch has a receipt of its own under it."""
@@ -52,14 +65,32 @@ class PostEventConsumer(InputConsumer):
         envelope = read(raw)
         answers: list[Any] = []
         for number, event in enumerate(envelope.events):
+            if not self.has_key and posting.is_gathered(event, size=len(raw)):
+                posted = await self.gathered(event)
+                answers.append(posted.answer)
+                continue
             receipts = self.receipts(raw, number)
             posted = await self.process.pool.run(
                 services.post, self.principal, self.session_id, event, receipts
             )
-            if posted.then == "stop":
-                await stop.finish(self.process, posted.session_pk, receipts, posted.answer)
-            answers.append(posted.answer)
+            answers.append(await self.followed_up(posted, receipts))
         await self.json(ACCEPTED, orjson.dumps(answers if envelope.is_batch else answers[0]))
+
+    async def followed_up(self, posted: services.Posted, receipts: Receipts) -> Any:
+        """The answer, once what has to be done outside the transaction is done."""
+        finish = FOLLOW_UPS.get(posted.then)
+        if finish is None:
+            return posted.answer
+        return await finish(self.process, posted.session_pk, receipts, posted.answer)
+
+    async def gathered(self, event: inputs.SessionEvent) -> services.Posted:
+        """Post with the writer's next commit."""
+        outcome: asyncio.Future[services.Posted] = asyncio.get_running_loop().create_future()
+        unit = posting.PostUnit(
+            principal=self.principal, session_id=self.session_id, event=event, outcome=outcome
+        )
+        self.process.writer.submit(unit)
+        return await outcome
 
 
 class ResolveConsumer(InputConsumer):

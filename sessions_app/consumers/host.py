@@ -3,7 +3,9 @@
 import logging
 import re
 
-from omnigent.errors import OmnigentError
+from omnigent.accounts.identity import recognise
+from omnigent.api.asgi import DENIAL_EXTENSION
+from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol import frames, host_frames
 from sessions_app.consumers.tunnel import TunnelConsumer
 from sessions_app.services import fleet, presence
@@ -13,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 HOST_ID = re.compile(r"(host_)?[0-9a-f]{32}")
 TAKEN = 4009
+THEIRS = "This host id belongs to another user"
 
 
 class HostTunnel(TunnelConsumer):
@@ -25,19 +28,35 @@ class HostTunnel(TunnelConsumer):
             raise OmnigentError(fleet.INVALID, "A host id is 32 hexadecimal digits")
         owner = await self.process.pool.run(presence.owner_of_host, name)
         if owner is not None and owner != self.caller.user_id:
-            raise OmnigentError(fleet.CONFLICT, "This host id belongs to another user")
+            return await self.turn_away()
         await self.accept()
         return None
+
+    async def turn_away(self) -> str:
+        """Another user's host id: 409, or a code of its own where a server cannot answer a handshake."""
+        if DENIAL_EXTENSION in (self.scope.get("extensions") or {}):
+            raise OmnigentError(fleet.CONFLICT, THEIRS)
+        await self.accept()
+        await self.close(TAKEN, THEIRS)
+        return THEIRS
 
     async def greet(self, name: str, text: str) -> tuple[frozenset[str], int] | None:
         hello = host_frames.parse(text)
         if not isinstance(hello, host_frames.HostHello):
             return None
         if hello.frame_protocol_version == frames.PROTOCOL_MAJOR:
-            await self.process.pool.run(
-                presence.register_host, host_id=name, owner=self.caller.user_id, hello=hello
-            )
+            try:
+                await self.process.pool.run(
+                    presence.register_host, host_id=name, owner=self.caller.user_id, hello=hello
+                )
+            except OmnigentError as error:
+                if error.code is not ErrorCode.CONFLICT:
+                    raise
+                await self.close(TAKEN, error.message)
         return frozenset(hello.capabilities), hello.frame_protocol_version
+
+    def may_stay(self) -> bool:
+        return recognise(self.caller) is not None
 
     async def joined(self, tunnel: Tunnel) -> None:
         self.process.announcer.bell("outbox")

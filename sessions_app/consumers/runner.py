@@ -1,5 +1,7 @@
 """The runner tunnel: `WS /v1/runners/{runner_id}/tunnel`."""
 
+from omnigent.accounts.identity import is_single_user
+from omnigent.accounts.rights import unauthorized
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol import frames
 from sessions_app.consumers.tunnel import TunnelConsumer
@@ -30,8 +32,14 @@ class RunnerTunnel(TunnelConsumer):
             await self.close(BAD_TOKEN, "a tunnel token is required for this runner id")
             return "token"
         self.owner = owner
+        if not is_single_user() and not await self.process.pool.run(self.may_stay):
+            raise unauthorized()
         await self.accept()
         return None
+
+    def may_stay(self) -> bool:
+        """Its bearer expires and is renewed; the binding token stands as long as its owner does."""
+        return self.caller.user_id in ("", self.owner) and presence.is_welcome(self.owner)
 
     async def greet(self, name: str, text: str) -> tuple[frozenset[str], int] | None:
         hello = frames.parse(text)
@@ -52,7 +60,7 @@ class RunnerTunnel(TunnelConsumer):
             await self.close(BAD_TOKEN, error.message)
 
     async def joined(self, tunnel: Tunnel) -> None:
-        for session_pk in await self.process.pool.run(presence.sessions_of_runner, tunnel.name):
+        for session_pk in await self.process.pool.run(fleet.come_back, tunnel.name):
             self.process.relays.ensure(session_pk, tunnel)
         self.process.announcer.bell("outbox")
 

@@ -9,7 +9,7 @@ from omnigent.api.errors import TOO_LARGE_MESSAGE
 from omnigent.api.validation import parse, parse_query
 from omnigent.errors import ErrorCode, OmnigentError
 from sessions_app.bodies import CreateSession, DeleteSession, ForkSession, GetSession, UpdateSession
-from sessions_app.flows import create, remove, stop
+from sessions_app.flows import archive, create, remove
 from sessions_app.process import Process
 from sessions_app.services import access, receipts, updating, uploads
 from sessions_app.services.creation import Asked
@@ -93,7 +93,10 @@ class UpdateSessionConsumer(SessionWriter):
         if body.archived:
             session_id = access.session_id_of(self.kwargs["session_id"])
             pause = settings.OMNIGENT_ARCHIVE_STOP_SECONDS
-            self.process.spawn(stop.stop_archived(self.process, session_id, pause))
+            cleanup = archive.settle_archived(
+                self.process, session_id, pause, delete_worktree=bool(body.delete_worktree)
+            )
+            self.process.spawn(cleanup)
         await self.answer(answer)
 
 

@@ -1,6 +1,5 @@
 """`GET /v1/sessions/{id}/stream`: the session's log as server-sent events, resumable anywhere."""
 
-import math
 import time
 from urllib.parse import parse_qs
 
@@ -53,30 +52,37 @@ class StreamConsumer(HttpConsumer):
 
     async def _pump(self, process: Process, opening: streaming.Opening) -> None:
         subscription = opening.subscription
-        await self.write(opening.preamble)
+        await self._feed(subscription, opening.preamble)
         checked_at = time.monotonic()
         while not subscription.is_closed:
-            if subscription.behind:
-                await self._catch_up(process, subscription)
-            elif frames := subscription.take():
-                await self.write(b"".join(frames))
-            elif not subscription.behind and not await subscription.wait(settings.OMNIGENT_HEARTBEAT_SECONDS):
-                await self.write(streaming.heartbeat_frame())
-                checked_at = -math.inf
+            now = time.monotonic()
+            quiet_until = subscription.fed_at + settings.OMNIGENT_HEARTBEAT_SECONDS
             recheck_at = checked_at + settings.OMNIGENT_ACCESS_RECHECK_SECONDS
-            if subscription.is_doubted or time.monotonic() >= recheck_at:
+            if subscription.is_doubted or now >= recheck_at:
                 if not await self._may_go_on(process, opening):
                     await self.write(sse.DONE)
-                    await self.finish()
-                    return
-                checked_at = time.monotonic()
+                    break
+                checked_at = now
+            elif subscription.behind:
+                await self._catch_up(process, subscription)
+            elif data := subscription.take():
+                await self._feed(subscription, data)
+            elif now >= quiet_until:
+                await self._feed(subscription, streaming.heartbeat_frame())
+                subscription.doubt()
+            else:
+                await subscription.wait(self.write_at_once, min(quiet_until, recheck_at) - now)
         await self.finish()
+
+    async def _feed(self, subscription: Subscription, data: bytes) -> None:
+        await self.write(data)
+        subscription.fed_at = time.monotonic()
 
     async def _catch_up(self, process: Process, subscription: Subscription) -> None:
         subscription.rejoin()
         page = await process.pool.run(streaming.catch_up, subscription)
         if page.data:
-            await self.write(page.data)
+            await self._feed(subscription, page.data)
             subscription.cursor = page.cursor
         if not page.is_last:
             subscription.lag()

@@ -1,12 +1,14 @@
 """What both tunnels share: hello, lease, registration, liveness and the end."""
 
 import logging
+import math
+import time
 from typing import ClassVar
 
 from django.apps import apps
 from django.conf import settings
 
-from omnigent.accounts.identity import Principal
+from omnigent.accounts.identity import Principal, is_single_user
 from omnigent.api.consumer import SocketConsumer
 from omnigent.protocol.frames import PROTOCOL_MAJOR, FrameError
 from sessions_app.process import Process
@@ -29,6 +31,7 @@ class TunnelConsumer(SocketConsumer):
 
     tunnel: Tunnel | None = None
     close_code = 1006
+    looked_at = -math.inf
 
     @property
     def process(self) -> Process:
@@ -44,6 +47,10 @@ class TunnelConsumer(SocketConsumer):
 
     async def admit(self, name: str) -> str | None:
         """Check the credentials and accept; a reason refuses, after accepting where the contract says so."""
+        raise NotImplementedError
+
+    def may_stay(self) -> bool:
+        """Whether the credentials are still good; on a database thread, outside single-user mode."""
         raise NotImplementedError
 
     async def greet(self, name: str, text: str) -> tuple[frozenset[str], int] | None:
@@ -81,6 +88,7 @@ class TunnelConsumer(SocketConsumer):
             await self.close(WRONG_PROTOCOL, f"protocol {PROTOCOL_MAJOR} is required")
             return
         if not self.is_closed:
+            self.looked_at = time.monotonic()
             await self._register(name, capabilities)
 
     async def _register(self, name: str, capabilities: frozenset[str]) -> None:
@@ -114,10 +122,21 @@ class TunnelConsumer(SocketConsumer):
         if self.tunnel is None or self.tunnel.lost.is_set():
             return
         self.tunnel.hear()
+        if (
+            not is_single_user()
+            and time.monotonic() > self.looked_at + settings.OMNIGENT_ACCESS_RECHECK_SECONDS
+        ):
+            self.looked_at = time.monotonic()
+            self.process.spawn(self.look_again())
         try:
             await self.on_frame(self.tunnel, text)
         except FrameError as error:
             logger.info("frame_dropped", extra={"tunnel": self.tunnel.name, "reason": str(error)[:200]})
+
+    async def look_again(self) -> None:
+        """Close the tunnel of a host or runner whose credentials have ended meanwhile."""
+        if not await self.process.pool.run(self.may_stay):
+            await self.close(GOING_AWAY, "the credentials are no longer valid")
 
     async def on_disconnect(self, code: int) -> None:
         tunnel = self.tunnel

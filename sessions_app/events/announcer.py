@@ -40,6 +40,12 @@ class Announcer:
         """Call `listener(keys)` whenever the bell `name` rings, here or elsewhere."""
         self._listeners[name].append(listener)
 
+    def is_followed(self, session_id: int) -> bool:
+        """Whether a session's log may have readers; asked after a commit, from any thread. Whoever comes
+        later reads the log first.
+        """
+        return bool(self._bus.limit) or self._broker.has_readers(session_id)
+
     def log(self, by_session: Mapping[int, Sequence[Frame]]) -> None:
         """Committed frames, by session."""
         for session_id, frames in by_session.items():

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import random
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -16,7 +18,9 @@ logger = logging.getLogger(__name__)
 CHANNEL = "omnigent_bells"
 NOTIFY_LIMIT = 7900
 REDIS_LIMIT = 256 * 1024
-RETRY_SECONDS = 1.0
+CONNECT_SECONDS = 5
+RETRY_SECONDS = 0.5
+MAX_RETRY_SECONDS = 5.0
 
 Receive = Callable[[bytes], None]
 Lost = Callable[[], None]
@@ -84,20 +88,27 @@ class _Connected:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Repeat a step that ends when its connection does; the longer nothing comes about, the later."""
+        pause = RETRY_SECONDS
         while True:
+            began = time.monotonic()
             try:
                 await step()
             except (psycopg.Error, RedisError, OSError, TimeoutError) as error:
-                logger.warning("bus connection lost", extra={"reason": str(error)})
-            await asyncio.sleep(RETRY_SECONDS)
+                logger.warning("bus_connection_lost", extra={"reason": str(error)[:200]})
+            if time.monotonic() - began > MAX_RETRY_SECONDS:
+                pause = RETRY_SECONDS
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(pause * 2, MAX_RETRY_SECONDS)
 
     async def _drain(self, publish: Callable[[bytes], Awaitable[object]]) -> None:
         while True:
-            await self._wake.wait()
+            # First what a connection that was lost has left behind.
             self._wake.clear()
             while self._queue:
                 await publish(self._queue[0])
                 self._queue.popleft()
+            await self._wake.wait()
 
     async def _listen(self, receive: Receive, lost: Lost) -> None:
         raise NotImplementedError
@@ -116,7 +127,9 @@ class PostgresBus(_Connected):
         self._conninfo = conninfo
 
     async def _connect(self) -> psycopg.AsyncConnection[tuple[object, ...]]:
-        return await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+        return await psycopg.AsyncConnection.connect(
+            self._conninfo, autocommit=True, connect_timeout=CONNECT_SECONDS
+        )
 
     async def _listen(self, receive: Receive, lost: Lost) -> None:
         async with await self._connect() as connection:
@@ -143,14 +156,19 @@ class RedisBus(_Connected):
         super().__init__()
         self._url = url
 
+    def _client(self) -> Redis:
+        return Redis.from_url(self._url, socket_connect_timeout=CONNECT_SECONDS)
+
     async def _listen(self, receive: Receive, lost: Lost) -> None:
-        async with Redis.from_url(self._url) as client, client.pubsub() as subscription:
+        async with self._client() as client, client.pubsub() as subscription:
             await subscription.subscribe(CHANNEL)
-            lost()
             async for message in subscription.listen():
-                if message["type"] == "message":
+                if message["type"] == "subscribe":
+                    # At first, and whenever the client has reconnected by itself.
+                    lost()
+                elif message["type"] == "message":
                     receive(message["data"])
 
     async def _pump(self) -> None:
-        async with Redis.from_url(self._url) as client:
+        async with self._client() as client:
             await self._drain(lambda message: client.publish(CHANNEL, message))

@@ -44,9 +44,8 @@ def _read_text() -> str:
 
 def read(session_id: int, after: int, limit: int = 500) -> list[Entry]:
     """Up to `limit` entries past `after`, in order."""
-    with connection.cursor() as cursor:
-        cursor.execute(_read_text(), (session_id, after, limit))
-        return [Entry(session_id, seq, type_, data.encode()) for seq, type_, data in cursor.fetchall()]
+    rows = statements.query(_read_text(), (session_id, after, limit))
+    return [Entry(session_id, seq, type_, data.encode()) for seq, type_, data in rows]
 
 
 def prune(older_than: datetime, session_ids: Iterable[int]) -> int:

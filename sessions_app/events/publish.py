@@ -11,12 +11,14 @@ from sessions_app.events.log import Entry
 def announce(entries: Sequence[Entry]) -> None:
     """Tell everybody about committed entries; called after the commit, from any thread."""
     process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
-    if process is None or not entries:
+    if process is None:
         return
     by_session: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
     for entry in entries:
-        by_session[entry.session_id].append((entry.seq, entry.frame()))
-    process.on_loop(process.announcer.log, dict(by_session))
+        if process.announcer.is_followed(entry.session_id):
+            by_session[entry.session_id].append((entry.seq, entry.frame()))
+    if by_session:
+        process.on_loop(process.announcer.log, by_session)
 
 
 def ring(name: str, *keys: str) -> None:

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from django.db import connection
@@ -12,11 +13,16 @@ from django.db import connection
 logger = logging.getLogger(__name__)
 
 LOADED_BATCHES = 3
-"""So many batches of more than one unit in a row are load; a chance meeting of two units is not."""
+"""So many batches of more than one streamed unit in a row are load; a chance meeting of two units is not."""
 
 
 class Unit(Protocol):
     """One piece of work of a batch; `settle` is called on the loop with its error, or None once committed."""
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody goes on only after the commit, which must then not be held back."""
+        ...
 
     def settle(self, error: BaseException | None) -> None:
         """Learn the outcome."""
@@ -27,18 +33,19 @@ Commit = Callable[[Sequence[Unit]], Sequence[BaseException | None]]
 
 
 class Writer:
-    """Owns the thread and its database connection. `commit` runs one batch in one transaction.
+    """Owns the thread and its database connection. `commit` runs one batch.
 
     `floor` is the shortest time in seconds between two commits under load, that is while one batch after
-    the other holds more than one unit; a quiet writer commits at once.
+    the other holds more than one unit that nobody waits for. A quiet writer commits at once, and so does
+    any writer with what somebody waits for.
     """
 
     def __init__(self, commit: Commit, *, floor: float, prepare: Callable[[], None]) -> None:
         self._commit = commit
         self._floor = floor
         self._prepare = prepare
-        self._pending: list[Unit] = []
-        self._condition = threading.Condition()
+        self._queue: SimpleQueue[Unit | None] = SimpleQueue()
+        self._lock = threading.Lock()
         self._stopping = False
         self._is_prepared = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -52,38 +59,49 @@ class Writer:
 
     def submit(self, unit: Unit) -> None:
         """Queue a unit for the next commit; from any thread."""
-        with self._condition:
+        with self._lock:
             if self._stopping:
                 raise RuntimeError("the writer has stopped")
-            self._pending.append(unit)
-            self._condition.notify()
+            self._queue.put(unit)
 
     async def stop(self) -> None:
         """Commit what is queued, then end the thread."""
-        with self._condition:
-            self._stopping = True
-            self._condition.notify()
+        with self._lock:
+            if not self._stopping:
+                self._stopping = True
+                self._queue.put(None)
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
 
-    def _take(self) -> list[Unit]:
-        with self._condition:
-            while not self._pending and not self._stopping:
-                self._condition.wait()
-            batch, self._pending = self._pending, []
-            return batch
+    def _take(self, not_before: float) -> tuple[list[Unit], bool]:
+        """What has gathered by the time `not_before`, or when somebody waits; and whether more may come."""
+        batch: list[Unit] = []
+        while True:
+            pause = not_before - time.monotonic() if not_before else 0.0
+            try:
+                if not batch:
+                    unit = self._queue.get()
+                else:
+                    unit = self._queue.get(timeout=pause) if pause > 0 else self._queue.get_nowait()
+            except Empty:
+                return batch, True
+            if unit is None:
+                return batch, False
+            batch.append(unit)
+            if unit.is_awaited:
+                not_before = 0.0
 
     def _run(self) -> None:
         try:
-            loaded = 0
-            while batch := self._take():
+            loaded, not_before, goes_on = 0, 0.0, True
+            while goes_on:
+                batch, goes_on = self._take(not_before)
                 began = time.monotonic()
-                loaded = loaded + 1 if len(batch) > 1 else 0
-                self._work(batch)
-                pause = self._floor - (time.monotonic() - began)
-                if loaded >= LOADED_BATCHES and pause > 0:
-                    with self._condition:
-                        self._condition.wait_for(lambda: self._stopping, timeout=pause)
+                streamed = sum(not unit.is_awaited for unit in batch)
+                loaded = loaded + 1 if streamed > 1 else 0
+                not_before = began + self._floor if loaded >= LOADED_BATCHES else 0.0
+                if batch:
+                    self._work(batch)
         finally:
             connection.close()
 

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+import time
 from enum import Enum
 from typing import TYPE_CHECKING
 
 import orjson
 
 from omnigent.errors import ErrorCode, OmnigentError
-from sessions_app.flows import launch
+from sessions_app.flows import attachments, launch
 from sessions_app.models import OutboxKind
 from sessions_app.services import outbox, presence
 from sessions_app.tunnels.tunnel import Tunnel, TunnelLost
@@ -45,6 +46,7 @@ class Deliveries:
         self._draining: dict[int, asyncio.Task[None]] = {}
         self._again: set[int] = set()
         self._is_stopped = False
+        self._began = time.monotonic()
 
     def ring(self, keys: tuple[str, ...]) -> None:
         """Something was put into the outbox, or a tunnel has changed: of these sessions, or of any."""
@@ -176,12 +178,17 @@ class Deliveries:
                 return Outcome.READY
             standing = await launch.await_runner(process, delivery.session_pk, 0)
         except OmnigentError as error:
-            if error.code is ErrorCode.HOST_OFFLINE and not delivery.is_late:
+            if error.code is ErrorCode.HOST_OFFLINE and not self._is_overdue(delivery):
                 return Outcome.UNSENT
             raise
-        if standing.is_online or not delivery.is_late:
+        if standing.is_online or not self._is_overdue(delivery):
             return Outcome.UNSENT
         raise OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, "The session's runner did not come back in time")
+
+    def _is_overdue(self, delivery: outbox.Delivery) -> bool:
+        """Whether nobody came for it in time. While a server was away nobody could: its start counts anew."""
+        is_patient = time.monotonic() - self._began < self._process.launch_seconds
+        return delivery.is_late and not is_patient
 
     async def _forward(self, delivery: outbox.Delivery, tunnel: Tunnel) -> None:
         process = self._process
@@ -190,12 +197,13 @@ class Deliveries:
         if delivery.kind == OutboxKind.MESSAGE and not delivery.was_sent:
             await process.pool.run(outbox.open_turn, delivery=delivery)
         seconds = INTERRUPT_SECONDS if delivery.kind == OutboxKind.INTERRUPT else FORWARD_SECONDS
+        body = await attachments.with_files(process, delivery.session_pk, delivery.body)
         is_reset = delivery.kind == OutboxKind.RESET
         answer = await process.rpc.runner(
             tunnel.name,
             "POST",
             f"/v1/sessions/{delivery.session_id}/{'reset-state' if is_reset else 'events'}",
-            body=orjson.dumps(delivery.body),
+            body=orjson.dumps(body),
             seconds=seconds,
         )
         if answer.status >= 400 and not _is_harmless(delivery, answer.status):

@@ -1,7 +1,5 @@
 """Stop a session's runner process: interrupt first, then ask the host."""
 
-import asyncio
-import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +11,10 @@ from sessions_app.services.receipts import Receipts
 if TYPE_CHECKING:
     from sessions_app.process import Process
 
-logger = logging.getLogger(__name__)
 
-
-async def finish(process: "Process", session_pk: int, receipts: Receipts, answer: Mapping[str, Any]) -> None:
+async def finish(
+    process: "Process", session_pk: int, receipts: Receipts, answer: Mapping[str, Any]
+) -> Mapping[str, Any]:
     """Stop as a request asks; its receipt is kept once the host has confirmed."""
     try:
         await stop_session(process, session_pk)
@@ -24,21 +22,7 @@ async def finish(process: "Process", session_pk: int, receipts: Receipts, answer
         await process.pool.run(receipts.release)
         raise
     await process.pool.run(receipts.record, 202, answer)
-
-
-async def stop_archived(process: "Process", session_id: str, seconds: float) -> None:
-    """End the runner of a session that is still archived after `seconds`.
-
-    A server that stops in between leaves the runner to its own idle time.
-    """
-    await asyncio.sleep(seconds)
-    session_pk = await process.pool.run(launching.archived, session_id)
-    if session_pk is None:
-        return
-    try:
-        await stop_session(process, session_pk)
-    except OmnigentError as error:
-        logger.info("archived_runner_not_stopped", extra={"session": session_id, "reason": error.message})
+    return answer
 
 
 async def stop_session(process: "Process", session_pk: int) -> None:

@@ -1,16 +1,27 @@
 """The tables of sessions and their fleet."""
 
+from sessions_app.models.comment import Comment, CommentStatus
 from sessions_app.models.delivery import Outbox, OutboxKind, Receipt
 from sessions_app.models.elicitation import Elicitation, ElicitationStatus
+from sessions_app.models.file import Blob, File
 from sessions_app.models.fleet import Host, Lease, Runner, TunnelKind
 from sessions_app.models.item import Item
 from sessions_app.models.log import LogEntry, Store
+from sessions_app.models.project import Project, ProjectOrder, SortMode
+from sessions_app.models.read_state import ReadState
+from sessions_app.models.search import SearchProgress, SearchText
 from sessions_app.models.session import Grant, Kind, Session, SessionLabel, Status
+from sessions_app.models.sharing import Sharing, SharingMode
 from sessions_app.models.turn import Turn, TurnStatus
+from sessions_app.models.usage import UserDailyCost
 
 __all__ = [
+    "Blob",
+    "Comment",
+    "CommentStatus",
     "Elicitation",
     "ElicitationStatus",
+    "File",
     "Grant",
     "Host",
     "Item",
@@ -19,13 +30,22 @@ __all__ = [
     "LogEntry",
     "Outbox",
     "OutboxKind",
+    "Project",
+    "ProjectOrder",
+    "ReadState",
     "Receipt",
     "Runner",
+    "SearchProgress",
+    "SearchText",
     "Session",
     "SessionLabel",
+    "Sharing",
+    "SharingMode",
+    "SortMode",
     "Status",
     "Store",
     "TunnelKind",
     "Turn",
     "TurnStatus",
+    "UserDailyCost",
 ]

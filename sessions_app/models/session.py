@@ -6,6 +6,8 @@ from django.utils import timezone
 
 from agents_app.models import Agent
 from omnigent.ids import SESSION, mint
+from sessions_app.models.project import Project
+from sessions_app.models.search import FoldedField
 from sessions_app.querysets import SessionQuerySet
 
 
@@ -35,7 +37,9 @@ class Session(models.Model):
 
     `open_seq` is the log number of the first delta of text that is not an item yet. `relay_generation` fences
     the one reader of its runner's stream; `ingest_stream` and `ingest_number` name the last event of that
-    stream that is committed.
+    stream that is committed. `usage_by_model` is what this session used itself, `usage_below` the same of its
+    sub-agents as last added up; `is_usage_due` asks `services.spending` to do that again, and to enter what
+    the cost has grown beyond `accounted_cost_usd`. `auto_title` is the last title that no person chose.
     """
 
     public_id = models.CharField(max_length=64, unique=True, default=new_session_id, editable=False)
@@ -47,7 +51,12 @@ class Session(models.Model):
     root = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     sub_agent_name = models.CharField(max_length=256, blank=True, default="")
     title = models.CharField(max_length=300, blank=True, default="")
+    folded_title = FoldedField(source="title")
+    auto_title = models.CharField(max_length=300, blank=True, default="")
     archived = models.BooleanField(default=False)
+    project = models.ForeignKey(
+        Project, on_delete=models.SET_NULL, null=True, blank=True, related_name="sessions"
+    )
     created_by = models.CharField(max_length=150, blank=True, default="")
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
@@ -61,6 +70,7 @@ class Session(models.Model):
     harness_override = models.CharField(max_length=64, blank=True, default="")
     external_session_id = models.CharField(max_length=256, blank=True, default="")
     terminal_launch_args = models.JSONField(null=True, blank=True)
+    share_workspace_files = models.BooleanField(default=False)
 
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.IDLE)
     active_response_id = models.CharField(max_length=128, blank=True, default="")
@@ -70,6 +80,14 @@ class Session(models.Model):
     context_tokens = models.BigIntegerField(null=True, blank=True)
     context_window = models.BigIntegerField(null=True, blank=True)
     usage_by_model = models.JSONField(null=True, blank=True)
+    usage_below = models.JSONField(null=True, blank=True)
+    is_usage_due = models.BooleanField(default=False)
+    accounted_cost_usd = models.FloatField(null=True, blank=True)
+    policy_cost_usd = models.FloatField(null=True, blank=True)
+
+    todos = models.JSONField(null=True, blank=True)
+    background = models.JSONField(null=True, blank=True)
+    compacting_until = models.DateTimeField(null=True, blank=True)
 
     seq = models.BigIntegerField(default=0)
     log_floor = models.BigIntegerField(default=0)
@@ -84,12 +102,18 @@ class Session(models.Model):
     running_response_id: str | None
     has_input: bool
     has_new_input: bool
-    has_questions: bool
+    questions: dict[int, str]
 
     objects = SessionQuerySet.as_manager()
 
     class Meta:
         indexes = [
+            models.Index(fields=["id"], name="session_usage_due", condition=Q(is_usage_due=True)),
+            models.Index(
+                fields=["compacting_until"],
+                name="session_compacting",
+                condition=Q(compacting_until__isnull=False),
+            ),
             models.Index(fields=["kind", "archived", "created_at", "id"], name="session_by_created"),
             models.Index(fields=["kind", "archived", "updated_at", "id"], name="session_by_updated"),
             models.Index(fields=["agent", "created_at", "id"], name="session_by_agent"),

@@ -6,7 +6,7 @@ from enum import IntEnum
 from django.conf import settings
 from django.db.models import Max, OuterRef, Subquery
 
-from omnigent.accounts.identity import Principal
+from omnigent.accounts.identity import Principal, recognise
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import SESSION, canonical
 from sessions_app.models import Grant, Session
@@ -85,15 +85,23 @@ def level(principal: Principal, session: Session) -> int | None:
 
 
 def may_read(principal: Principal, session_id: str) -> bool:
-    """Whether the caller may read the session now; what open streams ask again from time to time."""
-    row = _row(principal, session_id)
-    return row is not None and _level(principal, row) is not None
+    """Whether the caller may read the session now; what open streams ask again from time to time.
+
+    The caller is recognised anew: its token may have been revoked and its account closed meanwhile.
+    """
+    current = recognise(principal)
+    if current is None:
+        return False
+    row = _row(current, session_id)
+    return row is not None and _level(current, row) is not None
 
 
 def _level(principal: Principal, row: Row) -> int | None:
     _, runner_id, parent_id, granted = row
     if principal.kind == "runner":
         return Level.EDIT if runner_id and runner_id == principal.runner_id else None
+    if principal.is_auditor:
+        return Level.READ
     if is_single_user() or principal.is_admin:
         return Level.OWNER
     if granted is not None or parent_id is None:
@@ -115,7 +123,7 @@ def _inherited(principal: Principal, parent_id: int) -> int | None:
 
 
 def _row(principal: Principal, public_id: str) -> Row | None:
-    asks_grants = not (is_single_user() or principal.is_admin or principal.kind == "runner")
+    asks_grants = not (is_single_user() or principal.sees_everything or principal.kind == "runner")
     return _statement(by_pk=False, with_grants=asks_grants).row(key=public_id, user=principal.user_id)
 
 

@@ -8,23 +8,22 @@ from datetime import datetime
 from functools import cache, partial
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from omnigent.protocol import events
 from sessions_app.events import log, publish
 from sessions_app.events.writer import Unit
 from sessions_app.models import Session
-from sessions_app.services import ingest
+from sessions_app.services import ingest, posting
+from sessions_app.services.durability import streamed_transaction
 from sessions_app.services.memory import Mark, Memory
+from sessions_app.services.posting import ATTEMPTS, TROUBLES, PostUnit
 from sessions_app.services.rows import lock
 from sessions_app.services.tick import Tick
+from sessions_app.statements import query
 
 logger = logging.getLogger(__name__)
-
-ATTEMPTS = 3
-TROUBLES = (OperationalError, InterfaceError)
-"""What the database may get over: lost connections, deadlocks, a busy file."""
 
 
 class Superseded(Exception):
@@ -53,6 +52,11 @@ class IngestUnit:
     error: BaseException | None = None
 
     @property
+    def is_awaited(self) -> bool:
+        """The runner goes on meanwhile."""
+        return False
+
+    @property
     def is_live_only(self) -> bool:
         """Whether all of it is text and thinking: nothing to store but the log."""
         return bool(self.batch) and all(event.type in ingest.LIVE_ONLY for event in self.batch)
@@ -75,12 +79,25 @@ Groups = Mapping[int, Sequence[IngestUnit]]
 
 
 def commit(units: Sequence[Unit]) -> list[BaseException | None]:
-    """Commit a batch. A superseded relay learns it; the others are not held up by it.
+    """Commit a batch: what runners report with one transaction, what was posted with another.
+
+    They differ in what they wait for: an input that was answered is on the disk.
+    """
+    ours = [unit for unit in units if isinstance(unit, IngestUnit)]
+    posts = [unit for unit in units if isinstance(unit, PostUnit)]
+    if ours:
+        _commit_relayed(ours)
+    if posts:
+        posting.commit(posts)
+    return [unit.error for unit in units if isinstance(unit, IngestUnit | PostUnit)]
+
+
+def _commit_relayed(ours: Sequence[IngestUnit]) -> None:
+    """Commit what relays bring. A superseded relay learns it; the others are not held up by it.
 
     The database's own troubles are tried again, then every unit of the batch has failed. When anything else
     goes wrong it is the content of some event: each session is then committed by itself, without that event.
     """
-    ours = [unit for unit in units if isinstance(unit, IngestUnit)]
     groups: dict[int, list[IngestUnit]] = {}
     for unit in ours:
         groups.setdefault(unit.session_pk, []).append(unit)
@@ -102,7 +119,6 @@ def commit(units: Sequence[Unit]) -> list[BaseException | None]:
             for group in groups.values():
                 _sift(group)
             break
-    return [unit.error for unit in ours]
 
 
 def _marks(units: Sequence[IngestUnit]) -> list[tuple[Memory, Mark]]:
@@ -121,7 +137,7 @@ def _break(units: Sequence[IngestUnit]) -> None:
 
 
 def _commit(groups: Groups) -> None:
-    with transaction.atomic():
+    with streamed_transaction():
         now = timezone.now()
         live = {pk: group for pk, group in groups.items() if _is_live(group)}
         if len(live) < len(groups) and any(unit.begins for group in groups.values() for unit in group):
@@ -139,7 +155,7 @@ def _commit(groups: Groups) -> None:
 
 def _is_live(group: Sequence[IngestUnit]) -> bool:
     first = group[0]
-    return not first.memory.is_broken and all(
+    return not (first.memory.is_broken or first.memory.lost_id) and all(
         unit.memory is first.memory and unit.generation == first.generation and unit.is_live_only
         for unit in group
     )
@@ -243,9 +259,7 @@ def _append_live(groups: Groups) -> dict[int, list[log.Entry]]:
     for pk in sorted(groups):
         last = groups[pk][-1]
         params += (pk, last.generation, len(batches[pk]), last.stream, last.number)
-    with connection.cursor() as cursor:
-        cursor.execute(_live_text(len(groups)), params)
-        heads = dict(cursor.fetchall())
+    heads: dict[int, int] = dict(query(_live_text(len(groups)), params))
     written: dict[int, list[log.Entry]] = {}
     for pk, head in heads.items():
         batch = batches[pk]

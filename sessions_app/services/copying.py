@@ -8,14 +8,16 @@ from typing import Any
 
 from django.db import connection
 
-from omnigent.ids import ITEM, mint
+from omnigent.ids import FILE, ITEM, mint
 from omnigent.protocol import items
 from sessions_app.models import Item, Session
-from sessions_app.services import access
+from sessions_app.services import access, files
 from sessions_app.services.tick import ITEM_COLUMNS
 from sessions_app.statements import Slot, Statement, compiled, insert, kept
 
 ITEM_ID = re.compile(rf"{ITEM}_[0-9a-f]{{32}}")
+FILE_ID = re.compile(rf"{FILE}_[0-9a-f]{{32}}")
+FILE_MARK = '"file_id"'
 COPIED = (
     "position",
     "public_id",
@@ -44,6 +46,8 @@ def copy_items(history: History, target: Session) -> None:
     rows = _items().rows(session=history.session_pk, end=history.end)
     if len(rows) != history.end:
         raise access.not_found()
+    files_in = any(FILE_MARK in row[5] for row in rows)
+    new_files = files.copy_files(history.session_pk, target.pk) if files_in else {}
     new_ids = {row[1]: mint(ITEM) for row in rows}
     stamp = connection.ops.adapt_datetimefield_value
     values = [
@@ -54,7 +58,7 @@ def copy_items(history: History, target: Session) -> None:
             type_,
             status,
             response_id,
-            _pointed(data, new_ids) if type_ == items.Compaction.type else data,
+            _pointed(type_, data, new_ids, new_files),
             null_fields,
             stamp(created_at),
             created_by,
@@ -65,8 +69,12 @@ def copy_items(history: History, target: Session) -> None:
     insert(Item, ITEM_COLUMNS, values)
 
 
-def _pointed(data: str, new_ids: Mapping[str, str]) -> str:
-    return ITEM_ID.sub(partial(_replacement, new_ids), data)
+def _pointed(type_: str, data: str, new_ids: Mapping[str, str], new_files: Mapping[str, str]) -> str:
+    if type_ == items.Compaction.type:
+        data = ITEM_ID.sub(partial(_replacement, new_ids), data)
+    if new_files and FILE_MARK in data:
+        data = FILE_ID.sub(partial(_replacement, new_files), data)
+    return data
 
 
 def _replacement(new_ids: Mapping[str, str], found: re.Match[str]) -> str:

@@ -9,14 +9,15 @@ from django.db.models.functions import Now
 from agents_app.models import Agent
 from agents_app.services import bindable, uploaded
 from omnigent.accounts.identity import Principal
+from omnigent.api.validation import ValidationFailed, problem
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import canonical_host
 from omnigent.protocol import items
 from omnigent.spec import InvalidAgentError, harnesses
 from sessions_app import snapshot
 from sessions_app.bodies import ForkSession, NewSessionFields
-from sessions_app.models import Host, Lease, Session, TunnelKind
-from sessions_app.services import access, forking, presence, receipts, rules
+from sessions_app.models import Host, Lease, Project, Session, TunnelKind
+from sessions_app.services import access, forking, presence, projects, receipts, rules
 from sessions_app.services.access import Level
 from sessions_app.services.receipts import Answer, Claim
 from sessions_app.services.sessions import NewSession, create_session
@@ -116,14 +117,16 @@ def _answer(session_pk: int, user_id: str, *, is_upload: bool) -> Answer:
 
 
 def _checked(principal: Principal, asked: Asked, body: NewSessionFields) -> NewSession:
-    if body.project_id:
-        raise OmnigentError(ErrorCode.NOT_FOUND, "Project not found")
+    project = projects.project_of(principal, body.project_id)
     parent = _parent(principal, body.parent_session_id) if body.parent_session_id else None
+    if project is not None and parent is not None:
+        raise rules.invalid("A sub-agent session is filed by way of its root")
     is_runner = parent is not None and bool(parent.runner_id) and parent.runner_id == principal.runner_id
     return NewSession(
-        agent=_agent(principal, asked, parent),
+        agent=_agent(principal, asked, parent, project),
         is_agent_new=asked.bundle is not None,
         parent=parent,
+        project=project,
         sub_agent_name=(body.sub_agent_name or "") if parent is not None else "",
         title=(body.title or "").strip(),
         labels=rules.labels(body.labels or {}, user_id=principal.user_id, is_bound_runner=is_runner),
@@ -136,12 +139,15 @@ def _checked(principal: Principal, asked: Asked, body: NewSessionFields) -> NewS
     )
 
 
-def _agent(principal: Principal, asked: Asked, parent: Session | None) -> Agent:
+def _agent(principal: Principal, asked: Asked, parent: Session | None, project: Project | None) -> Agent:
     if asked.bundle is None:
+        agent_id = asked.agent_id or projects.default_agent(project)
+        if not agent_id:
+            raise ValidationFailed([problem("missing", ("body", "agent_id"), "Field required")])
         own = parent.agent if parent is not None else None
-        if own is not None and own.public_id == asked.agent_id:
+        if own is not None and own.public_id == agent_id:
             return own
-        return bindable(agent_id=asked.agent_id, user_id=principal.user_id)
+        return bindable(agent_id=agent_id, user_id=principal.user_id)
     try:
         return uploaded(data=asked.bundle, created_by=principal.user_id)
     except InvalidAgentError as error:

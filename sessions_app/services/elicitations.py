@@ -25,7 +25,7 @@ ANSWERS = {
 
 def ask(tick: Tick, session: Session, event: events.ElicitationRequest) -> None:
     """Record a question and show it; asking again with the same id while it is open only shows it again."""
-    Elicitation.objects.get_or_create(
+    row, _ = Elicitation.objects.get_or_create(
         session=session,
         public_id=event.elicitation_id,
         defaults={
@@ -34,6 +34,8 @@ def ask(tick: Tick, session: Session, event: events.ElicitationRequest) -> None:
             "created_at": tick.now,
         },
     )
+    if row.status == ElicitationStatus.PENDING and row.pk not in tick.voided:
+        session.questions[row.pk] = row.public_id
     tick.append(session, event)
 
 
@@ -57,6 +59,7 @@ def answer(
         status=ANSWERS[action], action=action, content=content, resolved_at=tick.now, resolved_by=user_id
     )
     if won:
+        _forget(session, elicitation_id)
         tick.append(session, events.ElicitationResolved(elicitation_id=elicitation_id, action=action))  # type: ignore[arg-type]
     row = Elicitation.objects.filter(session=session, public_id=elicitation_id).first()
     return None if row is None else Answered(row, was_answered_now=bool(won))
@@ -71,15 +74,17 @@ def echo(tick: Tick, session: Session, event: events.ElicitationResolved) -> Non
     rows.filter(status=ElicitationStatus.PENDING).update(
         status=ElicitationStatus.CANCELLED, action="cancel", resolved_at=tick.now
     )
+    _forget(session, event.elicitation_id)
     tick.append(session, event)
+
+
+def _forget(session: Session, elicitation_id: str) -> None:
+    session.questions = {pk: known for pk, known in session.questions.items() if known != elicitation_id}
 
 
 def void(tick: Tick, session: Session) -> None:
     """The turn is over: nobody waits for its open questions any more."""
-    if not session.has_questions:
-        return
-    session.has_questions = False
-    open_rows = Elicitation.objects.filter(session=session, status=ElicitationStatus.PENDING)
-    for row in list(open_rows):
-        tick.append(session, events.ElicitationResolved(elicitation_id=row.public_id, action="cancel"))
-    open_rows.update(status=ElicitationStatus.CANCELLED, action="cancel", resolved_at=tick.now)
+    for elicitation_id in session.questions.values():
+        tick.append(session, events.ElicitationResolved(elicitation_id=elicitation_id, action="cancel"))
+    tick.voided.update(session.questions)
+    session.questions = {}

@@ -12,8 +12,19 @@ from omnigent.accounts.identity import Principal
 from omnigent.errors import ErrorCode
 from omnigent.protocol import events
 from sessions_app.events import publish
-from sessions_app.models import Lease, Outbox, OutboxKind, Runner, Session, Status, TunnelKind
-from sessions_app.services import ingest, presence, turns
+from sessions_app.models import (
+    Elicitation,
+    ElicitationStatus,
+    Lease,
+    Outbox,
+    OutboxKind,
+    Runner,
+    Session,
+    Status,
+    TunnelKind,
+    Turn,
+)
+from sessions_app.services import ingest, presence, turns, verdicts
 from sessions_app.services.memory import recall
 from sessions_app.services.tick import tick_of
 
@@ -114,11 +125,31 @@ def reconcile() -> int:
         settled += fail_turn(
             session_pk,
             runner_id,
-            code="runner_disconnected",
+            code=turns.RUNNER_DISCONNECTED,
             message="The runner was lost in the middle of the turn",
             if_lost=True,
         )
     return settled
+
+
+def come_back(runner_id: str) -> list[int]:
+    """A runner is there, perhaps again: the sessions whose stream must be read now.
+
+    Questions that were void without it are closed in it too: it still waits for their answers, and nobody can
+    give them any more.
+    """
+    lost = Turn.objects.filter(
+        session=OuterRef("session"), response_id=OuterRef("response_id"), error_code=turns.RUNNER_DISCONNECTED
+    )
+    void = Elicitation.objects.filter(
+        Exists(lost), session__runner_id=runner_id, status=ElicitationStatus.CANCELLED
+    )
+    for session_pk, elicitation_id in list(void.values_list("session_id", "public_id")):
+        with tick_of([session_pk]) as tick:
+            for session in tick.sessions.values():
+                if not Outbox.objects.filter(session=session, item_id=elicitation_id).exists():
+                    verdicts.send(tick, session, elicitation_id=elicitation_id, action="cancel")
+    return presence.sessions_of_runner(runner_id)
 
 
 def forget_old_runners(older_than: timedelta) -> int:

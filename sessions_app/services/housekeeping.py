@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from sessions_app.events import log
 from sessions_app.models import Lease, LogEntry, Outbox, Receipt, Session, Store
-from sessions_app.services import fleet, receipts
+from sessions_app.services import blobs, fleet, receipts
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +71,7 @@ def prune(now: datetime) -> int:
     removed = log.prune(before, list(old.values_list("pk", flat=True)))
     kept = timedelta(seconds=settings.OMNIGENT_RECEIPT_RETENTION_SECONDS)
     Receipt.objects.filter(created_at__lt=now - kept).delete()
+    blobs.sweep(now)
     fleet.forget_old_runners(timedelta(seconds=settings.OMNIGENT_LOG_RETENTION_SECONDS))
     if removed:
         logger.info("log_pruned", extra={"rows": removed})

@@ -6,7 +6,7 @@ from typing import Any
 
 from omnigent.protocol import events, items
 from sessions_app.models import Session, Status
-from sessions_app.services import elicitations, turns, usage
+from sessions_app.services import continuing, elicitations, turns, usage
 from sessions_app.services.memory import TEXT_DELTA, Memory
 from sessions_app.services.tick import NewItem, Tick, flat_item
 
@@ -23,6 +23,9 @@ PASSES_FENCE = events.TERMINAL | {
     "response.elicitation_request",
     "response.elicitation_resolved",
 }
+GOES_ON = LIVE_ONLY | events.TERMINAL | {"response.output_item.done", "response.elicitation_request"}
+"""What shows that a runner has gone on with a response that was settled without it."""
+
 MAX_RESPONSE_ID = 128
 MAX_MODEL = 256
 NOT_SHOWN = events.RUNNER_ONLY | events.SYNTHETIC | {"response.heartbeat"}
@@ -35,6 +38,8 @@ def apply(tick: Tick, session: Session, memory: Memory, batch: Sequence[events.E
     for event in batch:
         if event.type in NOT_SHOWN or _is_fenced(session, event):
             continue
+        if memory.lost_id and not memory.is_open and event.type in GOES_ON:
+            continuing.take_up(tick, session, memory, event)
         bound = events.bind(event, session.public_id)
         HANDLERS.get(event.type, _show)(tick, session, memory, bound)
 
@@ -58,12 +63,14 @@ def _live(tick: Tick, session: Session, memory: Memory, event: events.Event) -> 
 def _in_progress(tick: Tick, session: Session, memory: Memory, event: events.Event) -> None:
     assert isinstance(event, events.ResponseInProgress)
     response_id = _response_id(event)
-    if memory.is_open and memory.response_id == response_id:
+    if memory.is_open and continuing.is_same(memory.response_id, response_id):
         return
     if memory.is_open:
         _synthesise_end(tick, session, memory, events.ResponseIncomplete, "incomplete")
     flush_text(tick, session, memory, interrupted=True)
-    memory.response_id, memory.is_open, memory.has_failed = response_id, True, False
+    if turns.is_given_up(session):
+        turns.begin(tick, session)
+    memory.response_id, memory.is_open, memory.has_failed, memory.lost_id = response_id, True, False, ""
     turns.open_response(tick, session, response_id)
     tick.append(session, event)
 
@@ -132,6 +139,7 @@ def _extras(item: Mapping[str, Any]) -> dict[str, Any]:
 def _terminal(tick: Tick, session: Session, memory: Memory, event: events.Event) -> None:
     if _is_late(tick, session, memory, _response_id(event)):
         return
+    event = continuing.as_shown(event, memory.response_id)
     response: Mapping[str, Any] = getattr(event, "response", {})
     flush_text(tick, session, memory, interrupted=isinstance(event, events.ResponseCancelled))
     if isinstance(event, events.ResponseCompleted):
@@ -151,8 +159,8 @@ def _is_late(tick: Tick, session: Session, memory: Memory, response_id: str) -> 
     """Whether this response has ended before: each one ends once."""
     turn = tick.turn(session)
     if turn is None:
-        return response_id in ("", memory.response_id)
-    return turn.response_id != "" and response_id not in ("", turn.response_id)
+        return response_id == "" or continuing.is_same(memory.response_id, response_id)
+    return "" not in (turn.response_id, response_id) and not continuing.is_same(turn.response_id, response_id)
 
 
 def _store_error(tick: Tick, session: Session, memory: Memory, error: Any, *, source: str | None) -> None:
@@ -218,7 +226,6 @@ def _model(tick: Tick, session: Session, memory: Memory, event: events.Event) ->
 def _ask(tick: Tick, session: Session, memory: Memory, event: events.Event) -> None:
     assert isinstance(event, events.ElicitationRequest)
     elicitations.ask(tick, session, event)
-    session.has_questions = True
 
 
 def _answered(tick: Tick, session: Session, memory: Memory, event: events.Event) -> None:

@@ -1,27 +1,24 @@
 """`POST /v1/sessions/{id}/events`: one table from event type to what it does, each in one transaction."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
 from omnigent.accounts.identity import Principal
 from omnigent.errors import ErrorCode, OmnigentError
-from omnigent.ids import TURN, mint
-from omnigent.protocol import events, inputs, items
-from sessions_app.models import Item, OutboxKind, Session
-from sessions_app.services import messages, outbox, turns, verdicts
-from sessions_app.services.access import Access, Level, require
+from omnigent.ids import mint
+from omnigent.protocol import events, inputs
+from sessions_app.models import OutboxKind, Session
+from sessions_app.services import additions, compaction, messages, outbox, reports, turns, verdicts
+from sessions_app.services.access import Access, Level, not_found, require
 from sessions_app.services.receipts import Receipts
-from sessions_app.services.tick import NewItem, Tick, flat_item, tick_of
+from sessions_app.services.tick import Tick, tick_of
 
-MAX_RESPONSE_ID = 128
 MAX_AUTHOR = 150
-MAX_SOURCE = 120
-
-ELSEWHERE = "elsewhere"
-"""The message id of text that is posted without one, so that nobody takes it for the runner's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,40 +41,64 @@ class Input:
     principal: Principal
     access: Access
     user_id: str = field(default="")
+    then: str = field(default="")
 
 
 def post(principal: Principal, session_id: str, event: inputs.SessionEvent, receipts: Receipts) -> Posted:
     """Take one event. Raises OmnigentError; then nothing of it is stored."""
     access = require(principal, session_id, _level(event.type))
-    payload = _payload(event)
-    _check_rights(event, access)
+    payload = read_payload(event)
+    check_rights(event, access)
     with receipts.replayed(principal) as replay:
         if replay is not None:
             return Posted(answer=replay)
-        with tick_of([access.pk]) as tick:
-            session = tick.sessions.get(access.pk)
-            if session is None:
-                raise OmnigentError(ErrorCode.NOT_FOUND, "Session not found")
-            author = "" if access.level is None else principal.user_id
-            given = Input(
-                tick=tick,
-                session=session,
-                event=event,
-                payload=payload,
-                principal=principal,
-                access=access,
-                user_id=event.created_by or author,
-            )
-            answer = HANDLERS[event.type](given)
-            then = "stop" if event.type == "stop_session" else ""
-            if not then:
-                receipts.record(202, answer)
-    return Posted(answer=answer, then=then, session_pk=access.pk)
+        if event.type in additions.KINDS:
+            answer = _add(access, additions.read(event, payload, timezone.now()))
+            posted = Posted(answer=answer, session_pk=access.pk)
+        else:
+            posted = _handle(principal, access, event, payload)
+        if not posted.then:
+            receipts.record(202, posted.answer)
+    return posted
 
 
-def _payload(event: inputs.SessionEvent) -> inputs.Payload:
-    if event.type not in HANDLERS:
-        allowed = ", ".join(HANDLERS)
+def _add(access: Access, addition: additions.Addition) -> Mapping[str, Any]:
+    try:
+        with transaction.atomic():
+            [answer] = additions.write([(access.pk, addition)], timezone.now())
+    except IntegrityError:
+        # Another server process has added an item of the same source in this moment: now it is seen.
+        [answer] = additions.write([(access.pk, addition)], timezone.now())
+    if answer is None:
+        raise not_found()
+    return answer
+
+
+def _handle(
+    principal: Principal, access: Access, event: inputs.SessionEvent, payload: inputs.Payload
+) -> Posted:
+    with tick_of([access.pk]) as tick:
+        session = tick.sessions.get(access.pk)
+        if session is None:
+            raise not_found()
+        author = "" if access.level is None else principal.user_id
+        given = Input(
+            tick=tick,
+            session=session,
+            event=event,
+            payload=payload,
+            principal=principal,
+            access=access,
+            user_id=event.created_by or author,
+        )
+        answer = HANDLERS[event.type](given)
+        return Posted(answer=answer, then=given.then, session_pk=access.pk)
+
+
+def read_payload(event: inputs.SessionEvent) -> inputs.Payload:
+    """An event's data, checked against its type. Raises OmnigentError."""
+    if event.type not in HANDLERS and event.type not in additions.KINDS:
+        allowed = ", ".join((*HANDLERS, *additions.KINDS))
         raise OmnigentError(
             ErrorCode.INVALID_INPUT, f"Unknown event type '{event.type[:100]}'. Allowed types: {allowed}"
         )
@@ -91,7 +112,8 @@ def _level(event_type: str) -> Level:
     return Level.OWNER if event_type == "stop_session" else Level.EDIT
 
 
-def _check_rights(event: inputs.SessionEvent, access: Access) -> None:
+def check_rights(event: inputs.SessionEvent, access: Access) -> None:
+    """Raise unless the caller may post this event as it is."""
     if event.created_by is not None and not access.is_bound_runner:
         raise OmnigentError(ErrorCode.FORBIDDEN, "Only the session's runner may set created_by")
     if event.created_by is not None and len(event.created_by) > MAX_AUTHOR:
@@ -108,7 +130,11 @@ def _check_rights(event: inputs.SessionEvent, access: Access) -> None:
 def _message(given: Input) -> Mapping[str, Any]:
     if given.payload.item.role == "user":
         return messages.take(given.tick, given.session, given.event, given.payload, user_id=given.user_id)
-    return _store(given, given.payload.item, response_id=mint(TURN))
+    addition = additions.message(given.event, given.payload, given.tick.now)
+    if addition.item is not None and addition.event is not None:
+        given.tick.add_item(given.session, addition.item)
+        given.tick.append(given.session, addition.event)
+    return addition.answer
 
 
 def _interrupt(given: Input) -> Mapping[str, Any]:
@@ -153,72 +179,19 @@ def _tool_result(given: Input) -> Mapping[str, Any]:
     return {"queued": True, "item_id": result.call_id}
 
 
-def _external_item(given: Input) -> Mapping[str, Any]:
-    external: inputs.ExternalConversationItem = given.payload
-    stable_id = _source_key(external.source_id) if external.source_id else None
-    if stable_id:
-        known = Item.objects.filter(session=given.session, stable_id=stable_id).first()
-        if known is not None:
-            return {"queued": False, "item_id": known.public_id}
-    answer = _store(given, external.item, response_id=external.response_id or mint(TURN), stable_id=stable_id)
-    return {"queued": False, "item_id": answer["item_id"]}
+def _stop(given: Input) -> Mapping[str, Any]:
+    given.then = "stop"
+    return _interrupt(given)
 
 
-def _source_key(source_id: str) -> str:
-    """The stored form of a source id: itself, or its digest when it is long."""
-    if len(source_id) > MAX_SOURCE:
-        return f"source-sha256:{hashlib.sha256(source_id.encode()).hexdigest()}"
-    return f"source:{source_id}"
-
-
-def _external_message(given: Input) -> Mapping[str, Any]:
-    external: inputs.ExternalAssistantMessage = given.payload
-    item = items.Message(
-        role="assistant",
-        content=[{"type": "output_text", "text": items.scrub(external.text)}],
-        agent=external.agent,
-    )
-    answer = _store(given, item, response_id=external.response_id or mint(TURN))
-    return {"queued": False, "item_id": answer["item_id"]}
-
-
-def _store(
-    given: Input, data: items.ItemData, *, response_id: str, stable_id: str | None = None
-) -> Mapping[str, Any]:
-    if len(response_id) > MAX_RESPONSE_ID:
-        raise OmnigentError(
-            ErrorCode.INVALID_INPUT,
-            f"Invalid data payload for event type '{given.event.type}': "
-            f"response_id: must not be longer than {MAX_RESPONSE_ID} characters",
-        )
-    item = given.tick.add_item(
-        given.session, NewItem(data=data, response_id=response_id, stable_id=stable_id)
-    )
-    if isinstance(data, items.Message) and data.role == "user":
-        given.tick.append(given.session, messages.consumed(item.public_id, data, created_by=None))
-    else:
-        given.tick.append(given.session, events.OutputItemDone(item=flat_item(item)))
-    return {"queued": True, "item_id": item.public_id}
-
-
-def _stored_item(given: Input) -> Mapping[str, Any]:
-    if given.payload.evaluate_policy:
-        return {"verdict": "allow"}
-    answer = _store(given, given.payload.item, response_id=mint(TURN))
-    return {"queued": True} if given.event.type == "compaction" else answer
-
-
-def _text_delta(given: Input) -> Mapping[str, Any]:
-    delta: inputs.ExternalTextDelta = given.payload
-    event = events.OutputTextDelta(
-        delta=delta.delta, message_id=delta.message_id or ELSEWHERE, index=delta.index, final=delta.final
-    )
-    given.tick.append(given.session, event)
+def _compact(given: Input) -> Mapping[str, Any]:
+    given.then = "compact" if compaction.start(given.tick, given.session) else ""
     return {"queued": False}
 
 
-def _stop(given: Input) -> Mapping[str, Any]:
-    return _interrupt(given)
+def _retry(given: Input) -> Mapping[str, Any]:
+    given.then = "retry"
+    return {"queued": False}
 
 
 Handler = Callable[[Input], Mapping[str, Any]]
@@ -230,21 +203,19 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "approval": _approval,
         "function_call_output": _tool_result,
         "stop_session": _stop,
-        "external_conversation_item": _external_item,
-        "external_assistant_message": _external_message,
-        "external_output_text_delta": _text_delta,
-        **dict.fromkeys(
-            (
-                "function_call",
-                "error",
-                "reasoning",
-                "compaction",
-                "native_tool",
-                "resource_event",
-                "routing_decision",
-                "terminal_command",
-            ),
-            _stored_item,
-        ),
+        "compact": _compact,
+        "retry_session": _retry,
+        "mcp_elicitation": reports.ask,
+        "external_tool_output_delta": reports.tool_output_delta,
+        "external_output_reasoning_delta": reports.reasoning_delta,
+        "external_session_status": reports.status,
+        "external_session_interrupted": reports.interrupted,
+        "external_session_usage": reports.used,
+        "external_elicitation_resolved": reports.resolved,
+        "external_compaction_status": reports.compacted,
+        "external_session_title": reports.title,
+        "external_session_todos": reports.todos,
+        "external_model_change": reports.model,
+        "external_reasoning_effort_change": reports.effort,
     }
 )

@@ -38,13 +38,14 @@ class Standing:
     is_starting: bool
     is_host_online: bool
     has_connected: bool
+    session_id: str
     runner_id: str
     host_id: str
 
 
 def standing(session_pk: int) -> Standing:
     """Whether the session's runner is there, coming, or to be launched."""
-    session = Session.objects.only("runner_id", "host_id").get(pk=session_pk)
+    session = Session.objects.only("public_id", "runner_id", "host_id").get(pk=session_pk)
     runner = Runner.objects.filter(public_id=session.runner_id).first() if session.runner_id else None
     recent = timezone.now() - timedelta(seconds=settings.OMNIGENT_LAUNCH_SECONDS)
     fresh = runner is not None and runner.exited_at is None and runner.said_hello_at is None
@@ -53,6 +54,7 @@ def standing(session_pk: int) -> Standing:
         is_starting=fresh and runner is not None and runner.created_at > recent,
         is_host_online=bool(presence.online(TunnelKind.HOST, [session.host_id])),
         has_connected=runner is not None and runner.said_hello_at is not None and runner.exited_at is None,
+        session_id=session.public_id,
         runner_id=session.runner_id,
         host_id=session.host_id,
     )

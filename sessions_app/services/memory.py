@@ -7,6 +7,7 @@ import orjson
 
 from sessions_app.events import log
 from sessions_app.models import Session, TurnStatus
+from sessions_app.services.turns import RUNNER_DISCONNECTED
 
 TEXT_DELTA = "response.output_text.delta"
 
@@ -18,6 +19,7 @@ class Mark:
     response_id: str
     is_open: bool
     has_failed: bool
+    lost_id: str
     text: list[str]
     parts: int
     calls: Mapping[str, str]
@@ -28,13 +30,15 @@ class Memory:
     """What one reading of a runner's stream remembers; touched by the writer's thread only.
 
     `text` is what was streamed since the last item, `calls` maps each call to the response it belongs to,
-    `has_failed` says that this turn's error is stored. A memory `is_broken` once something of its reading was
+    `has_failed` says that this turn's error is stored. `lost_id` names a response that was settled without
+    its runner, which may come back and go on with it. A memory `is_broken` once something of its reading was
     not committed: what comes after that must not be either, or the runner would never send the gap again.
     """
 
     response_id: str = ""
     is_open: bool = False
     has_failed: bool = False
+    lost_id: str = ""
     text: list[str] = field(default_factory=list)
     calls: dict[str, str] = field(default_factory=dict)
     is_broken: bool = False
@@ -47,24 +51,35 @@ class Memory:
     def mark(self) -> Mark:
         """Remember this state, for when a transaction fails."""
         return Mark(
-            self.response_id, self.is_open, self.has_failed, self.text, len(self.text), dict(self.calls)
+            response_id=self.response_id,
+            is_open=self.is_open,
+            has_failed=self.has_failed,
+            lost_id=self.lost_id,
+            text=self.text,
+            parts=len(self.text),
+            calls=dict(self.calls),
         )
 
     def back_to(self, mark: Mark) -> None:
         """Forget what came after the mark."""
         self.response_id, self.is_open, self.has_failed = mark.response_id, mark.is_open, mark.has_failed
-        self.text, self.calls = mark.text, dict(mark.calls)
+        self.lost_id, self.text, self.calls = mark.lost_id, mark.text, dict(mark.calls)
         del self.text[mark.parts :]
 
 
 def recall(session: Session) -> Memory:
     """Rebuild the memory of a turn from the log: every delta that is not an item yet is there."""
-    turn = session.turns.order_by("-id").first()
+    newest = list(session.turns.order_by("-id")[:2])
     memory = Memory(response_id=session.active_response_id)
-    if turn is not None:
+    if newest:
+        turn = newest[0]
         memory.response_id = turn.response_id or memory.response_id
         memory.is_open = turn.status == TurnStatus.RUNNING and bool(turn.response_id)
         memory.has_failed = turn.status == TurnStatus.FAILED
+        # The newest may have been opened for a message that its runner has not come to yet.
+        begun = next((one for one in newest if one.response_id), None)
+        if begun is not None and begun.error_code == RUNNER_DISCONNECTED:
+            memory.lost_id = begun.response_id
     if session.open_seq is not None:
         memory.text = pending_text(session.pk, session.open_seq - 1)
     return memory

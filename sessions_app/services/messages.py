@@ -7,7 +7,7 @@ from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import TURN, mint
 from omnigent.protocol import events, inputs, items
 from sessions_app.models import Item, OutboxKind, Session, SessionLabel, TunnelKind
-from sessions_app.services import outbox, presence, turns
+from sessions_app.services import files, outbox, presence, turns
 from sessions_app.services.tick import NewItem, Tick
 
 TITLE_LENGTH = 60
@@ -24,6 +24,7 @@ def take(
             return _repeated(known, message)
     _refuse_closed(session)
     require_runner(session)
+    files.require_attachable(session.pk, message.item.content)
     authored = items.Message(role="user", content=message.item.content, user_authored=True)
     item = tick.add_item(
         session,
@@ -92,11 +93,17 @@ def seed_title(tick: Tick, session: Session, message: items.Message) -> None:
     """An untitled session is named after its first message; a sub-agent's name is its parent's to give."""
     if session.title or session.parent_id is not None:
         return
-    text = " ".join(items.text_of(message.content).split())
-    if not text:
+    title = short_title(items.text_of(message.content))
+    if not title:
         return
-    session.title = text if len(text) <= TITLE_LENGTH else text[: TITLE_LENGTH - 1].rstrip() + "…"
+    session.title = title
     tick.append(session, events.SessionTitle(conversation_id=session.public_id, title=session.title))
+
+
+def short_title(text: str) -> str:
+    """What a message's text is cut to for a title, its whitespace collapsed."""
+    words = " ".join(text.split())
+    return words if len(words) <= TITLE_LENGTH else words[: TITLE_LENGTH - 1].rstrip() + "…"
 
 
 def forwarded(

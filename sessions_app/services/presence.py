@@ -7,8 +7,12 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.dispatch import receiver
 from django.utils import timezone
 
+from omnigent.accounts.principal import RESERVED_NAMES
+from omnigent.accounts.signals import access_changed
+from omnigent.accounts.standing import standing_of
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol.frames import Hello
 from omnigent.protocol.host_frames import HostHello
@@ -130,6 +134,38 @@ def owner_of_host(host_id: str) -> str | None:
     return Host.objects.filter(public_id=host_id).values_list("owner", flat=True).first()
 
 
+def owner_of_runner(runner_id: str) -> str | None:
+    """Who owns a runner that was launched or has dialled in before."""
+    return Runner.objects.filter(public_id=runner_id).values_list("owner", flat=True).first()
+
+
+def is_welcome(owner: str) -> bool:
+    """Whether hosts and runners may work for this person now."""
+    found = None if owner in RESERVED_NAMES else standing_of(owner)
+    return bool(owner) and found is not None and not found.is_auditor
+
+
+@receiver(access_changed)
+def look_again(username: str, *, ends_tunnels: bool, **kwargs: object) -> None:
+    """Somebody may do less now: open streams ask whether they may go on, and tunnels dial in again."""
+    publish.ring("access")
+    if ends_tunnels:
+        end_tunnels(username)
+
+
+def end_tunnels(owner: str) -> None:
+    """Have every process let go of a person's tunnels; their leases run on until they expire.
+
+    Whoever has a credential that is still good is back at once.
+    """
+    hosts = Host.objects.filter(owner=owner).values("public_id")
+    runners = Runner.objects.filter(owner=owner, exited_at__isnull=True).values("public_id")
+    theirs = Q(kind=TunnelKind.HOST, name__in=hosts) | Q(kind=TunnelKind.RUNNER, name__in=runners)
+    open_ones = Lease.objects.filter(theirs, closed_at__isnull=True)
+    for kind, name, generation in list(open_ones.values_list("kind", "name", "generation")):
+        close_tunnel(kind=kind, name=name, generation=generation)
+
+
 def register_runner(*, runner_id: str, owner: str, hello: Hello) -> None:
     """Record a runner's hello. Raises CONFLICT when the id belongs to somebody else."""
     now = timezone.now()
@@ -150,10 +186,13 @@ def register_runner(*, runner_id: str, owner: str, hello: Hello) -> None:
 
 
 def sessions_of_runner(runner_id: str) -> list[int]:
-    """Sessions whose stream must be read now: busy ones, and those with something to deliver."""
+    """Sessions whose stream must be read now: busy ones, those with something to deliver, and those that were
+    given up without this runner, which may have gone on.
+    """
     bound = Session.objects.filter(runner_id=runner_id)
     busy = Q(status__in=["running", "waiting"]) | Q(outbox__isnull=False) | Q(elicitations__status="pending")
-    return list(bound.filter(busy).values_list("pk", flat=True).distinct())
+    given_up = Q(status="failed", last_task_error__code="runner_disconnected")
+    return list(bound.filter(busy | given_up).values_list("pk", flat=True).distinct())
 
 
 def report_exit(*, runner_id: str, host_id: str, report: str) -> list[int]:

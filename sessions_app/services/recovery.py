@@ -6,7 +6,7 @@ from omnigent.protocol import inputs, items
 from sessions_app.models import Item, Outbox, OutboxKind, Session
 from sessions_app.services import ingest, messages, outbox, turns
 from sessions_app.services.memory import recall
-from sessions_app.services.tick import Tick
+from sessions_app.services.tick import Tick, tick_of
 
 
 def leave_runner(tick: Tick, session: Session) -> None:
@@ -24,10 +24,25 @@ def leave_runner(tick: Tick, session: Session) -> None:
         turns.begin(tick, session)
 
 
-def deliver_unanswered(tick: Tick, session: Session) -> bool:
-    """When a session ends in a user's message and nothing is on its way, put it into the outbox."""
+def resume(session_pk: int) -> None:
+    """Forgive a failure, and deliver the message that it left without an answer."""
+    with tick_of([session_pk]) as tick:
+        for session in tick.sessions.values():
+            turns.forgive(tick, session)
+            deliver_unanswered(tick, session, past_errors=True)
+
+
+def deliver_unanswered(tick: Tick, session: Session, *, past_errors: bool = False) -> bool:
+    """When a session ends in a user's message and nothing is on its way, put it into the outbox.
+
+    With `past_errors` the message may have failed before.
+    """
     # An item of this very transaction comes after it and is not written yet: then this finds nothing.
-    last = Item.objects.filter(session=session, position=session.position).first()
+    written = Item.objects.filter(session=session)
+    if past_errors:
+        last = written.exclude(type=items.Error.type).order_by("-position").first()
+    else:
+        last = written.filter(position=session.position).first()
     if last is None or last.type != items.Message.type or Outbox.objects.filter(session=session).exists():
         return False
     message = items.parse_item(last.type, orjson.loads(last.data))

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import orjson
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, F, Func, OuterRef, QuerySet, Subquery, TextField
+from django.db.models.sql.compiler import SQLCompiler
 
 from agents_app.models import Agent
 from sessions_app.models import (
@@ -18,10 +20,23 @@ from sessions_app.models import (
     Turn,
     TurnStatus,
 )
+from sessions_app.statements import query, with_constants
 
 LARGEST = 512
 AGENT_FIELDS = ("id", "public_id", "name", "harness")
-BESIDE = ("running_turn_id", "running_response_id", "has_input", "has_new_input", "has_questions")
+BESIDE = ("running_turn_id", "running_response_id", "has_input", "has_new_input")
+
+
+class ById(Func):
+    """The JSON text of an object from the key to another column of all rows; empty or null for none."""
+
+    output_field = TextField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, template="json_group_object(%(expressions)s)")
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, template="json_object_agg(%(expressions)s)::text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +64,7 @@ def _lock(ids: Sequence[int]) -> list[Session]:
     text = _lock_text(connection.vendor, size)
     padded = [*ids, *[ids[-1]] * (size - len(ids))]
     params = [padded[-value - 1] if isinstance(value, int) and value < 0 else value for value in text.params]
-    with connection.cursor() as cursor:
-        cursor.execute(text.sql, params)
-        return [_session(text, list(row)) for row in cursor.fetchall()]
+    return [_session(text, list(row)) for row in query(text.sql, params)]
 
 
 def _session(text: LockText, row: list[Any]) -> Session:
@@ -61,6 +74,8 @@ def _session(text: LockText, row: list[Any]) -> Session:
     session = Session.from_db(connection.alias, text.fields, row[: len(text.fields)])
     for name in BESIDE:
         setattr(session, name, row[text.places[name]])
+    asked = orjson.loads(row[text.places["asked"]] or "{}")
+    session.questions = {int(pk): asked[pk] for pk in sorted(asked, key=int)}
     if session.agent_id is not None:
         values = [row[text.places[f"agent_{name}_"]] for name in AGENT_FIELDS]
         session.agent = Agent.from_db(connection.alias, AGENT_FIELDS, values)
@@ -71,11 +86,11 @@ def _session(text: LockText, row: list[Any]) -> Session:
 def _lock_text(vendor: str, size: int) -> LockText:
     query = _locked(list(range(-1, -size - 1, -1))).query
     compiler = query.get_compiler(using=connection.alias)
-    sql, params = compiler.as_sql()
+    sql, params = with_constants(*compiler.as_sql())
     converters = compiler.get_converters([column[0] for column in compiler.select])
     return LockText(
         sql=sql,
-        params=tuple(params),
+        params=params,
         converters=tuple(
             (place, tuple(functions), expression) for place, (functions, expression) in converters.items()
         ),
@@ -96,7 +111,7 @@ def _locked(ids: list[int]) -> "QuerySet[Session]":
             running_response_id=Subquery(running.values("response_id")[:1]),
             has_input=Exists(waiting),
             has_new_input=Exists(waiting.filter(claimed_by="")),
-            has_questions=Exists(asked),
+            asked=Subquery(asked.values(by_id=ById("pk", "public_id"))),
             **{f"agent_{name}_": F(f"agent__{name}") for name in AGENT_FIELDS},
         )
         .order_by("pk")
@@ -112,8 +127,7 @@ def write(sessions: Sequence[Session], fields: Sequence[str]) -> None:
         for session in sessions
         for column in columns
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(_write_text(connection.vendor, tuple(fields), len(sessions)), params)
+    query(_write_text(connection.vendor, tuple(fields), len(sessions)), params)
 
 
 @lru_cache(maxsize=512)

@@ -18,12 +18,15 @@ from django.utils import timezone
 from omnigent.ids import ITEM, mint
 from omnigent.protocol import events, items
 from sessions_app.events import log, publish
-from sessions_app.models import Item, Session, Turn, TurnStatus
+from sessions_app.models import Elicitation, ElicitationStatus, Item, Session, Turn, TurnStatus
 from sessions_app.services import rows
 from sessions_app.statements import insert
 
 MUTABLE = (
     "title",
+    "folded_title",
+    "auto_title",
+    "project_id",
     "status",
     "active_response_id",
     "last_task_error",
@@ -37,11 +40,19 @@ MUTABLE = (
     "harness_override",
     "external_session_id",
     "terminal_launch_args",
+    "share_workspace_files",
     "archived",
     "reported_model",
     "context_tokens",
     "context_window",
     "usage_by_model",
+    "usage_below",
+    "is_usage_due",
+    "accounted_cost_usd",
+    "policy_cost_usd",
+    "todos",
+    "background",
+    "compacting_until",
     "relay_generation",
     "seq",
     "open_seq",
@@ -93,12 +104,31 @@ def flat_item(item: Item) -> dict[str, Any]:
     return head
 
 
+def flat_form(new: NewItem, now: datetime) -> dict[str, Any]:
+    """The same of an item that is about to be stored."""
+    head: dict[str, Any] = {
+        "id": new.public_id,
+        "response_id": new.response_id,
+        "type": new.data.type,
+        "status": new.status,
+        "created_at": int(now.timestamp()),
+    }
+    head.update((key, value) for key, value in items.to_data(new.data).items() if value is not None)
+    if new.created_by:
+        head["created_by"] = new.created_by
+    return head
+
+
 class Tick:
-    """The open transaction. Session rows are locked; change their fields and the flush writes them."""
+    """The open transaction. Session rows are locked; change their fields and the flush writes them.
+
+    `voided` holds the keys of the questions that nobody waits for any more.
+    """
 
     def __init__(self, sessions: Iterable[Session], now: datetime) -> None:
         self.now = now
         self.sessions = {session.pk: session for session in sessions}
+        self.voided: set[int] = set()
         self._before = {pk: _values(session) for pk, session in self.sessions.items()}
         self._entries: list[log.Entry] = []
         self._items: list[Item] = []
@@ -163,6 +193,10 @@ class Tick:
     def flush(self) -> None:
         """Write everything; called once, at the end of the transaction."""
         self._write_sessions()
+        if self.voided:
+            Elicitation.objects.filter(pk__in=self.voided, status=ElicitationStatus.PENDING).update(
+                status=ElicitationStatus.CANCELLED, action="cancel", resolved_at=self.now
+            )
         if self._saved:
             Turn.objects.bulk_update(
                 self._saved.values(), ["response_id", "status", "error_code", "ended_at"]
@@ -202,6 +236,24 @@ def _item_values(item: Item) -> tuple[Any, ...]:
         stamp,
         item.created_by,
         item.stable_id,
+    )
+
+
+def item_row(session_pk: int, position: int, new: NewItem, stamp: Any) -> tuple[Any, ...]:
+    """The columns of an item that is stored without a tick; `stamp` is in the database's own form."""
+    text, nulls = items.split(new.data)
+    return (
+        session_pk,
+        position,
+        new.public_id,
+        new.data.type,
+        new.status,
+        new.response_id,
+        text,
+        ",".join(nulls),
+        stamp,
+        new.created_by,
+        new.stable_id,
     )
 
 

@@ -15,6 +15,7 @@ from sessions_app.services.tick import NewItem, Tick, flat_item
 
 MAX_CODE = 64
 BUSY = (Status.RUNNING, Status.WAITING)
+RUNNER_DISCONNECTED = "runner_disconnected"
 
 TURN_ENDS: Mapping[str, TurnStatus] = {
     "response.completed": TurnStatus.COMPLETED,
@@ -87,9 +88,14 @@ def resting_edge(tick: Tick, session: Session, event: events.SessionStatus) -> N
     """The runner says idle or waiting. A failure stays; a message that it cannot know of keeps it running.
 
     A message that was sent before may have been taken and answered: then this edge is the end of its turn.
+    That a runner was out of reach is no failure any more when it says this.
     """
     session.interrupt_fence = False
-    if session.status == Status.FAILED or session.has_new_input:
+    if is_given_up(session):
+        session.last_task_error = None
+    elif session.status == Status.FAILED:
+        return
+    if session.has_new_input:
         return
     session.active_response_id = ""
     _close_turn(tick, session, TurnStatus.CANCELLED)
@@ -101,6 +107,12 @@ def resting_edge(tick: Tick, session: Session, event: events.SessionStatus) -> N
         return
     session.status = Status.WAITING if event.status == "waiting" else Status.IDLE
     tick.append(session, event)
+
+
+def is_given_up(session: Session) -> bool:
+    """Whether the session has failed for no other reason than that its runner was out of reach."""
+    error = session.last_task_error or {}
+    return session.status == Status.FAILED and error.get("code") == RUNNER_DISCONNECTED
 
 
 def fail(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str = "") -> bool:

@@ -3,17 +3,16 @@
 import orjson
 
 from omnigent.accounts.identity import Principal
-from omnigent.errors import ErrorCode, OmnigentError
 from sessions_app import snapshot
 from sessions_app.bodies import UpdateSession
-from sessions_app.services import access, receipts, rules
+from sessions_app.models import SessionLabel
+from sessions_app.services import access, changes, receipts, rules
 from sessions_app.services.access import Level
+from sessions_app.services.changes import Changes
 from sessions_app.services.receipts import Answer, Claim
-from sessions_app.services.sessions import Changes, update_session
+from sessions_app.services.tick import tick_of
 
 UNSUPPORTED = (
-    "delete_worktree",
-    "share_workspace_files",
     "cost_control_mode_override",
     "subagent_routing_override",
     "collaboration_mode",
@@ -28,9 +27,10 @@ def update(
     """Apply what the body names and answer the snapshot without items."""
 
     def work() -> Answer:
-        found = access.require(principal, session_id, Level.EDIT)
+        wished = changes_of(body)
+        found = changes.require(principal, session_id, wished)
         _refuse_unsupported(body)
-        update_session(principal=principal, found=found, changes=changes_of(body))
+        changes.update_session(principal=principal, found=found, changes=wished)
         wanted = snapshot.Wanted(items=False, usage=with_usage)
         shown = snapshot.read(
             found.pk, permission_level=found.level, user_id=principal.user_id, wanted=wanted
@@ -52,7 +52,10 @@ def changes_of(body: UpdateSession) -> Changes:
         model_override=body.model_override,
         external_session_id=body.external_session_id,
         terminal_launch_args=body.terminal_launch_args,
+        share_workspace_files=body.share_workspace_files,
         archived=body.archived,
+        delete_worktree=body.delete_worktree,
+        project_id=body.project_id,
     )
 
 
@@ -60,5 +63,37 @@ def _refuse_unsupported(body: UpdateSession) -> None:
     for name in UNSUPPORTED:
         if getattr(body, name) is not None:
             raise rules.invalid(f"{name} is not available for this session")
-    if body.project_id:
-        raise OmnigentError(ErrorCode.NOT_FOUND, "Project not found")
+    if "project_id" in body.model_fields_set and body.project_id is None:
+        raise rules.invalid("project_id must be a project's id, or empty to take the session out of one")
+
+
+def reset_model_override(*, principal: Principal, session_id: str, expected: str) -> bool:
+    """Clear the model override if it still is the expected one; whether it was."""
+    found = access.require(principal, session_id, Level.EDIT)
+    with tick_of([found.pk]) as tick:
+        session = tick.sessions.get(found.pk)
+        if session is None:
+            raise access.not_found()
+        if not expected or session.model_override != expected:
+            return False
+        changes.set_model(tick, session, "")
+        session.updated_at = tick.now
+    return True
+
+
+def worktree_of(session_pk: int) -> tuple[str, str] | None:
+    """(host, path) of the work tree that was made for an archived session; None without one.
+
+    A session whose work tree another one works in keeps it.
+    """
+    label = SessionLabel.objects.filter(session=session_pk, key=rules.WORKTREE, session__archived=True)
+    row = label.values_list("session__host_id", "value").first()
+    if row is None or not row[0]:
+        return None
+    shared = SessionLabel.objects.filter(key=rules.WORKTREE, value=row[1], session__host_id=row[0])
+    return None if shared.exclude(session=session_pk).exists() else (row[0], row[1])
+
+
+def forget_worktree(session_pk: int, path: str) -> None:
+    """The work tree is gone."""
+    SessionLabel.objects.filter(session=session_pk, key=rules.WORKTREE, value=path).delete()

@@ -54,12 +54,17 @@ def decide(
         tick, session, elicitation_id=elicitation_id, action=action, content=content, user_id=user_id
     )
     if row is not None and row.was_answered_now:
-        data: dict[str, Any] = {"elicitation_id": elicitation_id, "action": action}
-        if content is not None:
-            data["content"] = content
-        body = {"type": "approval", "data": data, "delivery_id": mint("dlv")}
-        outbox.put(tick, session, OutboxKind.APPROVAL, body, item_id=elicitation_id)
+        send(tick, session, elicitation_id=elicitation_id, action=action, content=content)
     return row
+
+
+def send(tick: Tick, session: Session, *, elicitation_id: str, action: str, content: Any = None) -> None:
+    """Put a verdict into the outbox."""
+    data: dict[str, Any] = {"elicitation_id": elicitation_id, "action": action}
+    if content is not None:
+        data["content"] = content
+    body = {"type": "approval", "data": data, "delivery_id": mint("dlv")}
+    outbox.put(tick, session, OutboxKind.APPROVAL, body, item_id=elicitation_id)
 
 
 def resolution(row: elicitations.Answered) -> Mapping[str, Any]:

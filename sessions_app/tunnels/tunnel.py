@@ -93,11 +93,12 @@ class Exchange:
         except frames.FrameError as error:
             self.lose(_aborted(f"an unreadable slice: {error}"))
             return
-        self._buffered += len(data)
-        if self._buffered > MAX_BUFFERED:
+        # A single slice may be as large as a frame, whatever the reader's pace.
+        if self._buffered and self._buffered + len(data) > MAX_BUFFERED:
             self.lose(_aborted("the reader of this response is too slow"))
-        else:
-            self._chunks.put_nowait(data)
+            return
+        self._buffered += len(data)
+        self._chunks.put_nowait(data)
 
 
 def _aborted(reason: str) -> OmnigentError:

@@ -211,7 +211,7 @@ def _hosts_online(principal: Principal) -> int:
 def _viewer(principal: Principal) -> listing.Viewer:
     is_single = access.is_single_user()
     return listing.Viewer(
-        user_id=principal.user_id, sees_all=is_single or principal.is_admin, shows_level=not is_single
+        user_id=principal.user_id, sees_all=is_single or principal.sees_everything, shows_level=not is_single
     )
 
 

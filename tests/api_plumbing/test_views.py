@@ -21,6 +21,7 @@ def test_health_version_and_me(client: Client) -> None:
     assert client.get("/v1/me").json() == {"user_id": "local", "is_admin": True}
 
 
+@pytest.mark.django_db
 def test_info_names_the_mode_and_the_version(client: Client) -> None:
     info = client.get("/v1/info").json()
 

@@ -1,42 +1,91 @@
-"""The table of the crash tests: every write of the API, and the points at which a crash could hurt it."""
+"""The table of the crash tests: every write of the API, and the points at which a crash could hurt it.
 
-from collections.abc import Callable, Mapping
+`POST /v1/runners/{id}/token` has no row: in single-user mode it refuses everybody and writes nothing. What a
+runner asks of the tool gate and of the policies is no write either: the row "tool gate" is about the runner
+that asks again.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
 
-from tests.chaos.fuse import Moment, Point
+from tests.chaos.points import (
+    CHANGE,
+    CREATE,
+    DELETE,
+    EVALUATE,
+    EVENTS,
+    ITEM,
+    LABEL,
+    LOG,
+    OUTBOX_ENTRY,
+    PATCH,
+    RECEIPT,
+    REMOVAL,
+    RESOLVE,
+    SESSION,
+    TOOL_GATE,
+    VERDICT,
+    Points,
+    after_publish,
+    after_statement,
+    before_acknowledgement,
+    of_a_delivery,
+    of_a_forward,
+    of_a_write,
+)
 from tests.e2e.api import Api, message
+from tests.e2e.program import wait_for
 
-Send = Callable[[Api, str, str], httpx.Response]
-Check = Callable[[Api, str], None]
-
-
-def touching(verb: str, table: str) -> str:
-    """A pattern for the SQL that inserts into, updates or deletes from a table, quoted or not."""
-    return rf'{verb} "?{table}"?(?!\w)'
+SETTLED_SECONDS = 30
+ONE_TURN = ["message", "function_call", "function_call_output", "message"]
 
 
-ITEM = touching("INSERT INTO", "sessions_app_item")
-SESSION = touching("INSERT INTO", "sessions_app_session")
-CHANGE = touching("UPDATE", "sessions_app_session")
-LABEL = touching("INSERT INTO", "sessions_app_sessionlabel")
-LOG = touching("INSERT INTO", "sessions_app_logentry")
-RECEIPT = touching("INSERT INTO", "sessions_app_receipt")
-REMOVAL = touching("DELETE FROM", "sessions_app_session")
-OUTBOX_ENTRY = touching("INSERT INTO", "sessions_app_outbox")
-OUTBOX_CLAIM = touching("UPDATE", "sessions_app_outbox")
-OUTBOX_END = touching("DELETE FROM", "sessions_app_outbox")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """What a write is about: the session, and the question that it asks, if it does."""
+
+    session_id: str
+    question_id: str = ""
+
+    @property
+    def path(self) -> str:
+        """The session's address."""
+        return f"/v1/sessions/{self.session_id}"
+
+    @property
+    def title(self) -> str:
+        """The title of a session that the write creates."""
+        return f"born of {self.session_id}"
+
+
+def at_rest(api: Api, session_id: str) -> Scene:
+    """A session as it was created."""
+    return Scene(session_id=session_id)
+
+
+def with_a_question(api: Api, session_id: str) -> Scene:
+    """A session whose agent asks before it runs a command."""
+    api.message(session_id, "Ask me before running: echo once")
+    pending = wait_for(
+        lambda: api.snapshot(session_id)["pending_elicitations"],
+        seconds=SETTLED_SECONDS,
+        what="a question",
+        every=0.05,
+    )
+    return Scene(session_id=session_id, question_id=pending[0]["elicitation_id"])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
-    """A write: how it is sent with a key, what proves that it happened exactly once."""
+    """A write: what is there before, how it is sent with a key, what proves that it happened exactly once."""
 
     name: str
-    send: Send
-    check: Check
-    points: Mapping[str, Point]
+    prepare: Callable[[Api, str], Scene] = at_rest
+    send: Callable[[Api, Scene, str], httpx.Response]
+    check: Callable[[Api, Scene], None]
+    points: Points
 
 
 def keyed(key: str) -> dict[str, str]:
@@ -44,109 +93,112 @@ def keyed(key: str) -> dict[str, str]:
     return {"Idempotency-Key": key}
 
 
-def sends_message(api: Api, session_id: str, key: str) -> httpx.Response:
+def sends_message(api: Api, scene: Scene, key: str) -> httpx.Response:
     """A user message."""
-    return api.post(session_id, message("Run the shell command: echo once"), key=key)
+    return api.post(scene.session_id, message("Run the shell command: echo once"), key=key)
 
 
-def sends_interrupt(api: Api, session_id: str, key: str) -> httpx.Response:
+def sends_a_command_that_counts(api: Api, scene: Scene, key: str) -> httpx.Response:
+    """A message whose tool leaves a line each time that it runs, and shows all of them."""
+    trace = f"{scene.session_id}.trace"
+    words = f"Run the shell command: echo once >> {trace}; cat {trace}"
+    return api.post(scene.session_id, message(words), key=key)
+
+
+def sends_interrupt(api: Api, scene: Scene, key: str) -> httpx.Response:
     """An interrupt of whatever runs."""
-    return api.post(session_id, {"type": "interrupt"}, key=key)
+    return api.post(scene.session_id, {"type": "interrupt"}, key=key)
 
 
-def creates(api: Api, session_id: str, key: str) -> httpx.Response:
-    """A session without a host, told apart by a title that names the test's session."""
-    body = {"agent_id": api.agent_id(), "title": f"born of {session_id}"}
+def resolves(api: Api, scene: Scene, key: str) -> httpx.Response:
+    """A verdict by the question's own address."""
+    path = f"{scene.path}/elicitations/{scene.question_id}/resolve"
+    return api.http.post(path, json={"action": "accept"}, headers=keyed(key))
+
+
+def approves(api: Api, scene: Scene, key: str) -> httpx.Response:
+    """A verdict as an event of the session."""
+    data = {"elicitation_id": scene.question_id, "action": "accept"}
+    return api.post(scene.session_id, {"type": "approval", "data": data}, key=key)
+
+
+def creates(api: Api, scene: Scene, key: str) -> httpx.Response:
+    """A session without a host."""
+    body = {"agent_id": api.agent_id(), "title": scene.title}
     return api.http.post("/v1/sessions", json=body, headers=keyed(key))
 
 
-def creates_on_a_host(api: Api, session_id: str, key: str) -> httpx.Response:
+def creates_on_a_host(api: Api, scene: Scene, key: str) -> httpx.Response:
     """A session on the caller's host."""
-    body = {"agent_id": api.agent_id(), "title": f"born of {session_id}", "host_id": "auto"}
+    body = {"agent_id": api.agent_id(), "title": scene.title, "host_id": "auto"}
     return api.http.post("/v1/sessions", json=body, headers=keyed(key))
 
 
-def patches(api: Api, session_id: str, key: str) -> httpx.Response:
+def patches(api: Api, scene: Scene, key: str) -> httpx.Response:
     """A new title and a label."""
-    body = {"title": "Renamed", "labels": {"env": "prod"}}
-    return api.http.patch(f"/v1/sessions/{session_id}", json=body, headers=keyed(key))
+    return api.http.patch(
+        scene.path, json={"title": "Renamed", "labels": {"env": "prod"}}, headers=keyed(key)
+    )
 
 
-def deletes(api: Api, session_id: str, key: str) -> httpx.Response:
+def deletes(api: Api, scene: Scene, key: str) -> httpx.Response:
     """The end of the session."""
-    return api.http.delete(f"/v1/sessions/{session_id}", headers=keyed(key))
+    return api.http.delete(scene.path, headers=keyed(key))
 
 
-def stores_an_item(api: Api, session_id: str, key: str) -> httpx.Response:
+def stores_an_item(api: Api, scene: Scene, key: str) -> httpx.Response:
     """An item from outside, which no runner sees."""
     data = {
         "item_type": "message",
         "item_data": {"role": "user", "content": [{"type": "input_text", "text": "noted"}]},
-        "source_id": f"note-{session_id}",
+        "source_id": f"note-{scene.session_id}",
     }
-    return api.post(session_id, {"type": "external_conversation_item", "data": data}, key=key)
+    return api.post(scene.session_id, {"type": "external_conversation_item", "data": data}, key=key)
 
 
-def is_one_turn(api: Api, session_id: str) -> None:
-    """The message, its call and its answer are there once, and the session rests."""
-    api.wait_status(session_id, "idle", seconds=30)
-    items = api.items(session_id)
-    kinds = [item["type"] for item in items]
-    assert kinds == ["message", "function_call", "function_call_output", "message"], kinds
-    assert "once" in items[2]["output"]
+def is_one_turn(api: Api, scene: Scene) -> None:
+    """The message, its call and its answer are there once, the tool ran once, and the session rests."""
+    rests(api, scene)
+    items = api.items(scene.session_id)
+    assert [item["type"] for item in items] == ONE_TURN
+    assert items[2]["output"] == "once\n"
 
 
-def rests(api: Api, session_id: str) -> None:
+def is_approved_once(api: Api, scene: Scene) -> None:
+    """The verdict reached the runner, which ran the command, and another verdict is told the first."""
+    is_one_turn(api, scene)
+    path = f"{scene.path}/elicitations/{scene.question_id}"
+    assert api.get(path) == {"status": "resolved"}
+    late = api.http.post(f"{path}/resolve", json={"action": "decline"})
+    assert late.json()["resolution"]["action"] == "accept"
+
+
+def rests(api: Api, scene: Scene) -> None:
     """Nothing runs."""
-    api.wait_status(session_id, "idle", seconds=30)
+    api.wait_status(scene.session_id, "idle", seconds=SETTLED_SECONDS)
 
 
-def is_born_once(api: Api, session_id: str) -> None:
+def is_born_once(api: Api, scene: Scene) -> None:
     """One session of that title."""
     found = api.get("/v1/sessions", limit=1000)["data"]
-    assert sum(row.get("title") == f"born of {session_id}" for row in found) == 1
+    assert sum(row.get("title") == scene.title for row in found) == 1
 
 
-def is_renamed(api: Api, session_id: str) -> None:
+def is_renamed(api: Api, scene: Scene) -> None:
     """Both changes hold, neither alone."""
-    session = api.snapshot(session_id)
+    session = api.snapshot(scene.session_id)
     assert (session["title"], session["labels"].get("env")) == ("Renamed", "prod")
 
 
-def is_gone(api: Api, session_id: str) -> None:
+def is_gone(api: Api, scene: Scene) -> None:
     """The session answers 404."""
-    assert api.http.get(f"/v1/sessions/{session_id}").status_code == httpx.codes.NOT_FOUND
+    assert api.http.get(scene.path).status_code == httpx.codes.NOT_FOUND
 
 
-def is_noted_once(api: Api, session_id: str) -> None:
+def is_noted_once(api: Api, scene: Scene) -> None:
     """One item."""
-    assert len(api.items(session_id)) == 1
+    assert len(api.items(scene.session_id)) == 1
 
-
-def after_insert(statement: str) -> Point:
-    """The row is written, the transaction is open."""
-    return Point(moment=Moment.AFTER_STATEMENT, match=statement)
-
-
-def after_commit(statement: str) -> Point:
-    """The transaction is durable, nobody has been told."""
-    return Point(moment=Moment.AFTER_COMMIT, match=statement)
-
-
-def before_acknowledgement(line: str) -> Point:
-    """Everything is done but the answer."""
-    return Point(moment=Moment.BEFORE_ANSWER, match=line)
-
-
-def after_publish(event: str) -> Point:
-    """A subscriber has been sent the event."""
-    return Point(moment=Moment.AFTER_FRAME, match=f"event: {event}")
-
-
-EVENTS = r"^POST /v1/sessions/[^/]+/events$"
-CREATE = r"^POST /v1/sessions$"
-PATCH = r"^PATCH /v1/sessions/[^/]+$"
-DELETE = r"^DELETE /v1/sessions/[^/]+$"
 
 ROUTES = (
     Route(
@@ -154,16 +206,41 @@ ROUTES = (
         send=sends_message,
         check=is_one_turn,
         points={
-            "after insert": after_insert(ITEM),
-            "after insert of the outbox row": after_insert(OUTBOX_ENTRY),
-            "after commit": after_commit(OUTBOX_ENTRY),
-            "before acknowledgement": before_acknowledgement(EVENTS),
+            "after the item": after_statement(ITEM),
+            **of_a_write(OUTBOX_ENTRY, EVENTS),
             "after publish": after_publish("session.input.consumed"),
-            "after the outbox row is claimed": after_commit(OUTBOX_CLAIM),
-            "before the runner is told": Point(moment=Moment.BEFORE_SOCKET_TEXT, match="persisted_item_id"),
-            "after the runner is told": Point(moment=Moment.AFTER_SOCKET_TEXT, match="persisted_item_id"),
-            "before outbox delete": Point(moment=Moment.BEFORE_STATEMENT, match=OUTBOX_END),
-            "after outbox delete": after_commit(OUTBOX_END),
+            **of_a_delivery("persisted_item_id"),
+        },
+    ),
+    Route(
+        name="tool gate",
+        send=sends_a_command_that_counts,
+        check=is_one_turn,
+        points={
+            "before the verdict of the policies": before_acknowledgement(EVALUATE),
+            **of_a_forward("mcp/execute"),
+            "before the tool's output": before_acknowledgement(TOOL_GATE),
+        },
+    ),
+    Route(
+        name="resolve",
+        prepare=with_a_question,
+        send=resolves,
+        check=is_approved_once,
+        points={
+            **of_a_write(VERDICT, RESOLVE),
+            "after publish": after_publish("response.elicitation_resolved"),
+            **of_a_forward(r"\\\"approval\\\""),
+        },
+    ),
+    Route(
+        name="approval",
+        prepare=with_a_question,
+        send=approves,
+        check=is_approved_once,
+        points={
+            "after the outbox row": after_statement(OUTBOX_ENTRY),
+            "before acknowledgement": before_acknowledgement(EVENTS),
         },
     ),
     Route(
@@ -171,62 +248,33 @@ ROUTES = (
         send=sends_interrupt,
         check=rests,
         points={
-            "after insert": after_insert(LOG),
+            "after the entry": after_statement(LOG),
             "before acknowledgement": before_acknowledgement(EVENTS),
             "after publish": after_publish("session.interrupted"),
         },
     ),
-    Route(
-        name="create",
-        send=creates,
-        check=is_born_once,
-        points={
-            "after insert": after_insert(SESSION),
-            "after commit": after_commit(SESSION),
-            "before acknowledgement": before_acknowledgement(CREATE),
-        },
-    ),
+    Route(name="create", send=creates, check=is_born_once, points=of_a_write(SESSION, CREATE)),
     Route(
         name="create on a host",
         send=creates_on_a_host,
         check=is_born_once,
-        points={
-            "after insert": after_insert(SESSION),
-            "after commit": after_commit(SESSION),
-            "before acknowledgement": before_acknowledgement(CREATE),
-        },
+        points=of_a_write(SESSION, CREATE),
     ),
     Route(
         name="patch",
         send=patches,
         check=is_renamed,
         points={
-            "after update": after_insert(CHANGE),
-            "after insert": after_insert(LABEL),
-            "after commit": after_commit(LABEL),
-            "before acknowledgement": before_acknowledgement(PATCH),
+            "after the change": after_statement(CHANGE),
+            **of_a_write(LABEL, PATCH),
             "after publish": after_publish("session.title"),
         },
     ),
-    Route(
-        name="delete",
-        send=deletes,
-        check=is_gone,
-        points={
-            "after delete": after_insert(REMOVAL),
-            "after commit": after_commit(REMOVAL),
-            "before acknowledgement": before_acknowledgement(DELETE),
-        },
-    ),
+    Route(name="delete", send=deletes, check=is_gone, points=of_a_write(REMOVAL, DELETE)),
     Route(
         name="external item",
         send=stores_an_item,
         check=is_noted_once,
-        points={
-            "after insert": after_insert(ITEM),
-            "after insert of the receipt": after_insert(RECEIPT),
-            "after commit": after_commit(ITEM),
-            "before acknowledgement": before_acknowledgement(EVENTS),
-        },
+        points={"after the receipt": after_statement(RECEIPT), **of_a_write(ITEM, EVENTS)},
     ),
 )

@@ -8,7 +8,7 @@ import pytest
 
 from tests.chaos.conftest import Chaos
 from tests.chaos.fuse import Point
-from tests.chaos.routes import ROUTES, Route
+from tests.chaos.routes import ROUTES, Route, Scene
 from tests.e2e.order import assert_same_as_items
 from tests.e2e.program import wait_for
 from tests.e2e.stream import Stream, assert_no_gap
@@ -27,17 +27,18 @@ def test_a_write_survives_a_crash_exactly_once(chaos: Chaos, route: Route, point
     session_id = str(api.create()["id"])
     key = uuid.uuid4().hex
     stream = chaos.stack.stream(session_id, after=0)
+    scene = route.prepare(api, session_id)
 
     chaos.arm(point)
-    first = attempt(route, chaos, session_id, key)
+    first = attempt(route, chaos, scene, key)
     chaos.wait_crash()
     chaos.restart()
-    second = until_answered(lambda: route.send(api, session_id, key))
+    second = until_answered(lambda: route.send(api, scene, key))
 
     assert second.is_success, f"{second.status_code} {second.text}"
     if first is not None:
         assert (second.status_code, second.json()) == (first.status_code, first.json())
-    route.check(api, session_id)
+    route.check(api, scene)
     if api.http.get(f"/v1/sessions/{session_id}").is_success:
         assert_the_client_has_the_log(chaos, session_id, stream)
     stream.close()
@@ -55,10 +56,10 @@ def until_answered(send: Callable[[], httpx.Response]) -> httpx.Response:
     return answers[-1]
 
 
-def attempt(route: Route, chaos: Chaos, session_id: str, key: str) -> httpx.Response | None:
+def attempt(route: Route, chaos: Chaos, scene: Scene, key: str) -> httpx.Response | None:
     """The answer, when the server lived long enough to give one."""
     try:
-        answer = route.send(chaos.stack.api, session_id, key)
+        answer = route.send(chaos.stack.api, scene, key)
     except httpx.TransportError:
         return None
     return answer if answer.is_success else None

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.e2e.api import texts
-from tests.e2e.order import assert_ordered
+from tests.e2e.order import assert_ordered, assert_same_as_items
 from tests.e2e.stack import Stack
 from tests.e2e.test_losses import COUNT, the_count
 from tests.net.proxy import Faults
@@ -56,7 +56,9 @@ def test_a_slow_line_is_only_slow(count_through: tuple[Stack, str]) -> None:
     assert_ordered(stream.frames)
 
 
-def test_a_half_open_tunnel_is_noticed_and_replaced(count_through: tuple[Stack, str]) -> None:
+def test_a_runner_behind_a_half_open_tunnel_is_given_up_and_heard_when_it_is_back(
+    count_through: tuple[Stack, str],
+) -> None:
     stack, session_id = count_through
     stream = stack.stream(session_id, after=0, url=stack.replica_url(0))
     stream.wait_event("response.output_text.delta", count=3)
@@ -64,11 +66,16 @@ def test_a_half_open_tunnel_is_noticed_and_replaced(count_through: tuple[Stack, 
     stack.tunnels.break_lines(Faults(swallow=True))
     stack.api.wait_status(session_id, "failed", seconds=30)
     stack.tunnels.heal()
-    stack.wait_host()
+    stack.api.wait_status(session_id, "idle", seconds=60)
+    parts = texts(stack.api.items(session_id), "assistant")
     stack.api.message(session_id, "Run the shell command: echo alive")
 
-    stream.wait_event("response.completed", seconds=60)
+    stream.wait_event("response.completed", count=2, seconds=60)
     stack.api.wait_status(session_id, "idle", seconds=30)
+    assert len(parts) == 2
+    assert "".join(parts) == the_count(stack, session_id)
+    assert_ordered(stream.frames)
+    assert_same_as_items(stream.frames, stack.api.items(session_id))
 
 
 def test_a_reader_behind_a_thin_line_gets_the_whole_log(count_through: tuple[Stack, str]) -> None:

@@ -58,6 +58,8 @@ class FakeRunner:
         self.taken: list[dict[str, Any]] = []
         self.posted: list[dict[str, Any]] = []
         self.opened: list[str] = []
+        self.asked_to_summarise: list[dict[str, Any]] = []
+        self.summary: tuple[int, Mapping[str, Any]] = (200, {"text": "In short.", "token_count": 3})
         self.is_half_open = False
         self.has_dialled = False
         self.on_taken: Callable[[dict[str, Any]], Awaitable[None]] | None = None
@@ -186,6 +188,12 @@ class FakeRunner:
             case frames.Request(path="/v1/sessions"):
                 self.opened.append(orjson.loads(frame.body or "{}")["session_id"])
                 self._reply(line, frame.id_, 201, {"status": "idle"})
+            case frames.Request(path="/v1/summarize"):
+                self.asked_to_summarise.append(orjson.loads(frame.body or "{}"))
+                self._reply(line, frame.id_, *self.summary)
+            case frames.Request() if frame.path.endswith("/reset-state"):
+                self.posted.append({"type": "reset-state"})
+                self._reply(line, frame.id_, 200, {"reset": True})
             case frames.Request():
                 task = asyncio.create_task(self._post(line, frame))
                 self._tasks.add(task)

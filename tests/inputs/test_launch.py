@@ -1,9 +1,11 @@
 """Messages to sessions on a host: their runner is launched, relaunched, or its failure is told."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
 from omnigent.protocol import host_frames
@@ -313,6 +315,24 @@ async def test_a_message_waits_for_a_host_that_comes_back(rig: Rig, host: FakeHo
     item_id = await rig.say(session_id, "hi")
     await host.disconnect()
     await rig.door.restart()
+    assert await rig.status(session_id) == "running"
+
+    await host.connect()
+
+    await rig.delivered(session_id)
+    assert host.runner.messages == [item_id]
+
+
+async def test_a_server_that_was_away_for_long_waits_for_the_host_once_more(rig: Rig, host: FakeHost) -> None:
+    session_id = await rig.hosted(host)
+    await rig.process.deliveries.stop()
+    item_id = await rig.say(session_id, "hi")
+    await host.disconnect()
+    await rig.run(lambda: Outbox.objects.update(deadline=timezone.now() - timedelta(seconds=1)))
+    await rig.door.restart()
+    session_pk = await rig.run(lambda: Outbox.objects.get().session_id)
+    rig.process.deliveries.ring((str(session_pk),))
+    await asyncio.wait([one for one in asyncio.all_tasks() if one.get_name() == f"deliver-{session_pk}"])
     assert await rig.status(session_id) == "running"
 
     await host.connect()

@@ -178,6 +178,24 @@ class HarnessConformance(HarnessRig):
         assert "aGVsbG8=" in sent
         assert "[an image that is not available]" in sent
 
+    async def test_an_image_among_the_files_is_shown_as_a_picture(self, server: ModelServer) -> None:
+        file = {"type": "input_file", "filename": "a.png", "file_data": "data:image/png;base64,aGVsbG8="}
+
+        await self.sample(server.url, self.request({"type": "message", "role": "user", "content": [file]}))
+
+        sent = str((await server.request()).body)
+        assert "aGVsbG8=" in sent
+        assert "which cannot be shown" not in sent
+
+    async def test_a_picture_that_vendors_refuse_becomes_a_note(self, server: ModelServer) -> None:
+        picture = {"type": "input_image", "image_url": "data:image/tiff;base64,aGVsbG8="}
+
+        await self.sample(server.url, self.request({"type": "message", "role": "user", "content": [picture]}))
+
+        sent = str((await server.request()).body)
+        assert "[an image of type image/tiff, which cannot be shown]" in sent
+        assert "aGVsbG8=" not in sent
+
     async def test_arguments_that_are_no_object_are_wrapped(self, server: ModelServer) -> None:
         await self.sample(server.url, self.request(called("call_1", '{"command": '), gave("call_1", "bad")))
 

@@ -140,3 +140,13 @@ async def test_usage_comes_before_the_end() -> None:
 
     assert isinstance(events[-2], Usage)
     assert (events[-2].input_tokens, events[-2].output_tokens) == (3, 4)
+
+
+async def test_a_summary_has_a_line_for_each_message() -> None:
+    answer = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Done."}]}
+    asked = user("Summarise the conversation so far. Keep what is decided.")
+
+    events = await sample(user("Run the shell command: ls"), answer, asked)
+
+    assert text_of(events) == "2 messages:\n- user: Run the shell command: ls\n- assistant: Done.\n"
+    assert calls_of(events) == []

@@ -2,9 +2,11 @@
 
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from scripts.programs import find
 from tests.services.processes import (
@@ -18,16 +20,43 @@ from tests.services.processes import (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class RedisServer:
-    """A running server."""
+    """A server that can be killed and started again, empty, on its port."""
 
     port: int
     password: str
+    directory: Path
+    process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: int = 0) -> str:
         """What REDIS_URL takes."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start it, and return when it accepts commands."""
+        log_path = self.directory / "log"
+        command = [program(), str(self.directory / "redis.conf")]
+        with log_path.open("ab") as log:
+            self.process = start(command, directory=self.directory, log=log)
+        wait_until(lambda: answers(self.port, self.password), process=self.process, log=log_path)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.stop(signal.SIGKILL)
+
+    def stop(self, first: signal.Signals = signal.SIGTERM) -> None:
+        """End it."""
+        if self.process is not None:
+            end(self.process, first=first)
+
+
+def program() -> str:
+    """The path of the server's program."""
+    path = find("redis-server")
+    if path is None:
+        raise ServiceError("redis-server is not installed; install it with: make deps-system")
+    return path
 
 
 def answers(port: int, secret: str) -> bool:
@@ -49,20 +78,20 @@ def answers(port: int, secret: str) -> bool:
 @contextmanager
 def private_redis() -> Iterator[RedisServer]:
     """Run a server."""
-    path = find("redis-server")
-    if path is None:
-        raise ServiceError("redis-server is not installed; install it with: make deps-system")
     with private_directory("redis") as directory:
-        port, secret = free_port(), password()
+        server = RedisServer(port=free_port(), password=password(), directory=directory)
         config = directory / "redis.conf"
-        lines = ("bind 127.0.0.1", f"port {port}", 'save ""', "appendonly no", f"requirepass {secret}")
+        lines = (
+            "bind 127.0.0.1",
+            f"port {server.port}",
+            'save ""',
+            "appendonly no",
+            f"requirepass {server.password}",
+        )
         config.write_text("\n".join([*lines, f"dir {directory}", ""]))
         config.chmod(0o644)
-        log_path = directory / "log"
-        with log_path.open("wb") as log:
-            process = start([path, str(config)], directory=directory, log=log)
         try:
-            wait_until(lambda: answers(port, secret), process=process, log=log_path)
-            yield RedisServer(port=port, password=secret)
+            server.start()
+            yield server
         finally:
-            end(process, first=signal.SIGTERM)
+            server.stop()

@@ -222,3 +222,24 @@ async def test_a_key_makes_one_fork(http: httpx.AsyncClient, source: Session, pr
 
     assert first.json() == second.json()
     assert await process.pool.run(Session.objects.count) == 2
+
+
+async def test_attached_files_are_the_forks_own(
+    http: httpx.AsyncClient, source: Session, process: Process
+) -> None:
+    files = f"{URL}/{source.public_id}/resources/files"
+    uploaded = (await http.post(files, files={"file": ("notes.txt", b"Some notes", "text/plain")})).json()
+
+    def attach() -> None:
+        content = [{"type": "input_file", "file_id": uploaded["id"]}]
+        add_item(source, items.Message(role="user", content=content, user_authored=True))
+
+    await process.pool.run(attach)
+
+    made = (await fork(http, source)).json()
+    await http.delete(f"{URL}/{source.public_id}")
+
+    copied = made["items"][-1]["data"]["content"][0]["file_id"]
+    content = await http.get(f"{URL}/{made['id']}/resources/files/{copied}/content")
+    assert copied != uploaded["id"]
+    assert (content.status_code, content.content) == (200, b"Some notes")

@@ -1,13 +1,13 @@
 """GET /v1/sessions: which rows, in which form."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from omnigent.protocol import items
-from sessions_app.models import Session
+from sessions_app.models import Comment, Outbox, ReadState, Session
 from tests.error_shape import assert_error, assert_invalid
 from tests.factories import add_item, agent_said, ask, label, make_agent, make_child, make_session, user_said
 
@@ -46,6 +46,7 @@ def test_rows_leave_out_what_is_null(reader: Client) -> None:
         "archived": False,
         "owner": "local",
         "pending_elicitations_count": 0,
+        "comments_count": 0,
     }
 
 
@@ -164,6 +165,58 @@ def test_labels_show_and_other_peoples_pins_do_not(reader: Client) -> None:
     assert row["labels"] == {"env": "prod", "omnigent.pinned": "1"}
 
 
+@pytest.mark.parametrize("key", ["omnigent.pinned.somebody", "omnigent.pinned.local2"])
+def test_the_pinned_filter_knows_the_callers_own_pins_only(reader: Client, key: str) -> None:
+    pinned, other = make_session(), make_session()
+    label(pinned, **{"omnigent.pinned.local": "1"})
+    label(other, **{key: "1"})
+
+    assert listed(reader, pinned="true") == [pinned.public_id]
+    assert listed(reader, pinned="false") == [other.public_id]
+    assert listed(reader) == [other.public_id, pinned.public_id]
+
+
+def test_comments_and_the_viewers_own_mark_stand_in_the_row(reader: Client) -> None:
+    session = make_session()
+    at = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+    for second in range(2):
+        Comment.objects.create(
+            session=session,
+            path="a.py",
+            start_index=0,
+            end_index=1,
+            body="?",
+            created_at=at,
+            updated_at=at - timedelta(seconds=second),
+        )
+    ReadState.objects.create(session=session, user_id="local", last_seen=1700000000, unread=True)
+    ReadState.objects.create(session=session, user_id="somebody", last_seen=1, unread=False)
+
+    (row,) = reader.get(URL).json()["data"]
+
+    assert (row["comments_count"], row["comments_updated_at"]) == (2, 1767323045678901)
+    assert (row["viewer_last_seen"], row["viewer_unread"]) == (1700000000, True)
+
+
+def test_a_comment_at_a_full_second_counts_its_microseconds_too(reader: Client) -> None:
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    values = {"path": "a", "start_index": 0, "end_index": 0, "body": "?", "created_at": at}
+    Comment.objects.create(session=make_session(), updated_at=at, **values)
+
+    (row,) = reader.get(URL).json()["data"]
+
+    assert row["comments_updated_at"] == 1767323045000000
+
+
+def test_a_message_on_its_way_makes_a_session_running(reader: Client) -> None:
+    session, failed = make_session(), make_session(status="failed")
+    for one in (session, failed):
+        now = timezone.now()
+        Outbox.objects.create(session=one, kind="message", body="{}", created_at=now, deadline=now)
+
+    assert [row["status"] for row in reader.get(URL).json()["data"]] == ["failed", "running"]
+
+
 def test_questions_count_up_to_the_top(reader: Client) -> None:
     top = make_session()
     child = make_child(top, "a:b")
@@ -187,6 +240,7 @@ def test_questions_count_up_to_the_top(reader: Client) -> None:
         ("kind", "robot", "string_pattern_mismatch"),
         ("sort_by", "title", "string_pattern_mismatch"),
         ("include_archived", "maybe", "bool_parsing"),
+        ("pinned", "maybe", "bool_parsing"),
         ("visibility", "none", "literal_error"),
         ("search_query", "a\0b", "value_error"),
     ],

@@ -82,6 +82,30 @@ def test_a_row_added_meanwhile_does_not_shift_later_pages(reader: Client, ids: l
     assert [row["id"] for row in rest["data"]] == ids[5:]
 
 
+@pytest.mark.parametrize("sort_by", ["created_at", "updated_at"])
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_rows_added_at_the_head_during_a_walk_change_nothing(
+    reader: Client, ids: list[str], order: str, sort_by: str
+) -> None:
+    day = timedelta(days=1 if order == "desc" else -1)
+    walked = []
+    for session_id in walk(reader, limit=3, order=order, sort_by=sort_by):
+        walked.append(session_id)
+        make_session(created_at=timezone.now() + day, updated_at=timezone.now() + day)
+
+    assert walked == (ids if order == "desc" else ids[::-1])
+
+
+def test_rows_deleted_during_a_walk_change_nothing_for_the_others(reader: Client, ids: list[str]) -> None:
+    walked = []
+    for session_id in walk(reader, limit=3):
+        walked.append(session_id)
+        if len(walked) % 3 == 1:
+            Session.objects.filter(public_id=session_id).delete()
+
+    assert walked == ids
+
+
 def test_a_cursor_outside_of_the_filter_is_still_good(reader: Client, ids: list[str]) -> None:
     Session.objects.filter(public_id=ids[5]).update(archived=True)
 

@@ -229,7 +229,7 @@ async def test_a_list_is_no_patch(http: httpx.AsyncClient, session: Session) -> 
         {"runner_id": "runner_x"},
         {"labels": {"omnigent.turn_actor": "x"}},
         {"permission_mode": "plan"},
-        {"delete_worktree": True},
+        {"delete_worktree": True, "archived": False},
     ],
 )
 async def test_one_bad_field_leaves_all_unchanged(

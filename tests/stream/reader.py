@@ -29,7 +29,9 @@ class Frame:
 
 
 class Reader:
-    """Opens a stream and records what comes. `pause` makes it a client that does not read."""
+    """Opens a stream and records what comes. `pause` makes it a client that does not read,
+    `breaks_with` one whose connection fails when something is sent.
+    """
 
     def __init__(
         self,
@@ -53,6 +55,7 @@ class Reader:
         self.raw = b""
         self.frames: list[Frame] = []
         self.is_finished = False
+        self.breaks_with: Exception | None = None
         self.task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Reader":
@@ -67,9 +70,13 @@ class Reader:
     async def close(self) -> None:
         """Go away, and wait until the server has noticed."""
         self.resume()
-        self._incoming.put_nowait({"type": "http.disconnect"})
+        self.leave()
         if self.task is not None:
             await asyncio.wait_for(asyncio.gather(self.task, return_exceptions=True), DEADLINE)
+
+    def leave(self) -> None:
+        """Go away without waiting for anything."""
+        self._incoming.put_nowait({"type": "http.disconnect"})
 
     def pause(self) -> None:
         """Stop reading: what the server sends next waits."""
@@ -85,6 +92,8 @@ class Reader:
 
     async def _send(self, message: Any) -> None:
         await self._reads.wait()
+        if self.breaks_with is not None:
+            raise self.breaks_with
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.headers = {name.decode(): value.decode() for name, value in message["headers"]}

@@ -1,10 +1,14 @@
 """Rows and commits for stream tests: what a runner's relay would commit, without a runner."""
 
 from collections.abc import Sequence
+from typing import Any
+
+from django.apps import apps
 
 from omnigent.protocol import events
 from sessions_app.events import log
 from sessions_app.models import LogEntry, Session
+from sessions_app.process import Process
 from sessions_app.services import commit, memory
 from sessions_app.services.tick import tick_of
 
@@ -48,6 +52,16 @@ def append(session_pk: int, batch: Sequence[events.Event]) -> None:
     with tick_of([session_pk]) as tick:
         for event in batch:
             tick.append(tick.sessions[session_pk], event)
+
+
+def silently(process: Process, session_pk: int, batch: Sequence[events.Event]) -> None:
+    """Commit as another replica does whose bells are lost."""
+    config: Any = apps.get_app_config("sessions_app")
+    config.process = None
+    try:
+        append(session_pk, batch)
+    finally:
+        config.process = process
 
 
 def unit(

@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from django.apps import apps
 
 from omnigent.accounts.gate import Gate
 from sessions_app.events import publish
@@ -13,7 +12,7 @@ from sessions_app.process import Process
 from tests.api_plumbing.asgi_client import call
 from tests.factories import make_session
 from tests.stream.reader import Reader
-from tests.stream.scene import append, title
+from tests.stream.scene import append, silently, title
 from tests.stream.servers import until
 
 
@@ -75,16 +74,6 @@ async def test_an_entry_that_nobody_announced_is_found_after_a_quiet(
         await reader.until_id(2)
 
     assert reader.ids == [1, 2]
-
-
-def silently(process: Process, session_pk: int, batch: list[Any]) -> None:
-    """Commit as another replica does whose bells are lost."""
-    config: Any = apps.get_app_config("sessions_app")
-    config.process = None
-    try:
-        append(session_pk, batch)
-    finally:
-        config.process = process
 
 
 async def test_announcements_in_the_wrong_order_are_put_right(

@@ -82,7 +82,7 @@ def text_of(content: Sequence[Any]) -> str:
 
 def clip_output(text: str, limit: int = MAX_OUTPUT_BYTES) -> str:
     """Tool output of at most `limit` bytes of UTF-8; what is over is replaced by a note, which fits too."""
-    if len(text) * 3 <= limit:
+    if len(text) * 4 <= limit:
         return text
     data = text.encode(errors="surrogatepass")
     if len(data) <= limit:

@@ -20,6 +20,7 @@ _TEXT_BLOCKS: Final = frozenset({"input_text", "output_text", "text"})
 _DATA_URI: Final = re.compile(
     r"data:(?P<kind>[\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[^;,]*)*;base64,(?P<data>.*)", re.DOTALL
 )
+_VISIBLE_KINDS: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _READABLE_KINDS: Final = frozenset(
     {"application/json", "application/xml", "application/yaml", "application/x-yaml"}
 )
@@ -246,10 +247,17 @@ def _image(block: Mapping[str, Any]) -> Part:
     if not isinstance(url, str):
         return Text("[an image that is not available]")
     if match := _DATA_URI.fullmatch(url):
-        return Image(url=url, media_type=(match["kind"] or "image/png").lower(), data=match["data"])
+        return _picture(url, (match["kind"] or "image/png").lower(), match["data"])
     return (
         Image(url=url) if url.startswith(("http://", "https://")) else Text("[an image that cannot be read]")
     )
+
+
+def _picture(url: str, kind: str, data: str) -> Part:
+    """What every vendor looks at; a type that one of them refuses would fail the turn."""
+    if kind not in _VISIBLE_KINDS:
+        return Text(f"[an image of type {kind}, which cannot be shown]")
+    return Image(url=url, media_type=kind, data=data)
 
 
 def _file(block: Mapping[str, Any]) -> Part:
@@ -260,6 +268,8 @@ def _file(block: Mapping[str, Any]) -> Part:
     kind = (match["kind"] or "text/plain").lower()
     if kind == "application/pdf":
         return Document(filename=name, url=match.string, data=match["data"])
+    if kind.startswith("image/"):
+        return _picture(match.string, kind, match["data"])
     if kind.startswith("text/") or kind in _READABLE_KINDS:
         try:
             return Text(f"[the file {name}]\n{base64.b64decode(match['data']).decode()}")

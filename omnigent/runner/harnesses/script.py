@@ -47,7 +47,12 @@ class Fail:
     message: str
 
 
-Step = Say | Think | Call | AskFirst | Fail
+@dataclass(frozen=True, slots=True)
+class Summarise:
+    """A line for each message of the conversation so far."""
+
+
+Step = Say | Think | Call | AskFirst | Fail | Summarise
 
 ABILITIES: Final = """\
 I am a script and no model; I only know these requests, one per line:
@@ -60,6 +65,7 @@ I am a script and no model; I only know these requests, one per line:
 - Count to N slowly
 - Ask me before running: CMD
 - Fail with TEXT
+- Summarise the conversation so far
 """
 
 
@@ -113,6 +119,10 @@ def _fail(match: re.Match[str]) -> Step:
     return Fail(match["text"])
 
 
+def _summarise(match: re.Match[str]) -> Step:
+    return Summarise()
+
+
 _REQUESTS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Step]], ...]] = tuple(
     (re.compile(pattern, re.IGNORECASE), build)
     for pattern, build in (
@@ -124,6 +134,7 @@ _REQUESTS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Step]], 
         (r"count to\s+(?P<count>\d{1,9})(?P<slowly>\s+slowly)?\.?", _count),
         (r"ask me before running:\s*(?P<command>.+)", _ask),
         (r"fail with\s+(?P<text>.+)", _fail),
+        (r"summari[sz]e the conversation so far\b.*", _summarise),
     )
 )
 

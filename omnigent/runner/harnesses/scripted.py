@@ -26,6 +26,7 @@ from omnigent.runner.harnesses.script import (
     Fail,
     Say,
     Step,
+    Summarise,
     Think,
     arguments_text,
     steps_of,
@@ -34,6 +35,7 @@ from omnigent.runner.harnesses.script import (
 
 PAUSE_SECONDS: Final = 0.1
 REPORT_CHARS: Final = 2000
+DIGEST_CHARS: Final = 60
 MODEL_NAME: Final = "scripted"
 CURRENT_TURN: Final = "current_turn"
 _CALL_ID: Final = re.compile(r"call_(\d+)_(\d+)_[0-9a-f]+")
@@ -66,7 +68,7 @@ class Scripted:
                 produced += 1
                 yield TextDelta(piece)
         for number, step in enumerate(steps[done + 1 :], start=done + 1):
-            async for event in self._take(step, number, _salt(request.items)):
+            async for event in self._take(step, number, request.items):
                 produced += 1
                 yield event
             if isinstance(step, Call | AskFirst):
@@ -75,12 +77,16 @@ class Scripted:
         yield _usage(request, produced)
         yield Finished(reason)
 
-    async def _take(self, step: Step, number: int, salt: str) -> AsyncIterator[SampleEvent]:
+    async def _take(self, step: Step, number: int, items: Sequence[Item]) -> AsyncIterator[SampleEvent]:
+        salt = _salt(items)
         if isinstance(step, Fail):
             raise ModelError("scripted_failure", step.message)
         if isinstance(step, Say):
             async for event in self._say(step):
                 yield event
+        elif isinstance(step, Summarise):
+            for piece in words(_digest(items)):
+                yield TextDelta(piece)
         elif isinstance(step, Think):
             async for event in self._think(step):
                 yield event
@@ -133,6 +139,13 @@ def _text(item: Item) -> str:
         return content
     blocks = [block for block in content or () if isinstance(block, Mapping)]
     return "\n".join(str(block["text"]) for block in blocks if isinstance(block.get("text"), str))
+
+
+def _digest(items: Sequence[Item]) -> str:
+    """A line for each message before the last one: who wrote it, and how it begins."""
+    said = [item for item in items if item.get("type") == "message"][:-1]
+    lines = [f"- {item.get('role')}: {' '.join(_text(item).split())[:DIGEST_CHARS]}\n" for item in said]
+    return f"{len(lines)} messages:\n{''.join(lines)}"
 
 
 def _calls(turn: Sequence[Item]) -> list[tuple[int, int, str]]:

@@ -1,0 +1,1 @@
+"""Routes of identity: logins, tokens, invitations, and who is calling."""

@@ -1,0 +1,1 @@
+"""Writes to users, their tokens and their logins."""

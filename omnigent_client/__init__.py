@@ -1,0 +1,148 @@
+"""Client of an Omnigent server: sessions with AI agents, live and resumable, with and without asyncio."""
+
+from omnigent_client.blocking.client import OmnigentSync, SyncClient
+from omnigent_client.blocking.streams import SyncStream
+from omnigent_client.client import OmnigentClient
+from omnigent_client.decoding import Record
+from omnigent_client.errors import (
+    AccessLostError,
+    AlreadyExistsError,
+    ApiError,
+    ClientClosedError,
+    ConflictError,
+    ConnectionFailedError,
+    ForbiddenError,
+    GoneError,
+    HarnessNotConfiguredError,
+    HostOfflineError,
+    IdempotencyInFlightError,
+    IdempotencyMismatchError,
+    InvalidAnswerError,
+    InvalidInputError,
+    NotFoundError,
+    OmnigentError,
+    PayloadTooLargeError,
+    RateLimitedError,
+    RunnerUnavailableError,
+    ServerError,
+    ServiceUnavailableError,
+    StaleCursorError,
+    TurnDenied,
+    TurnError,
+    TurnFailed,
+    TurnInterrupted,
+    TurnTimeout,
+    UnauthorizedError,
+    UnsupportedMediaTypeError,
+    ValidationError,
+)
+from omnigent_client.events import EVENT_TYPES, Event, UnknownEvent
+from omnigent_client.pages import Page
+from omnigent_client.records.agents import Agent, Policy, PolicyHandler
+from omnigent_client.records.files import Comment, CopiedFiles, File, SentComments
+from omnigent_client.records.items import Item
+from omnigent_client.records.server import (
+    Grant,
+    Health,
+    Host,
+    Info,
+    Me,
+    Project,
+    ProjectOrder,
+    Runner,
+    Usage,
+)
+from omnigent_client.records.sessions import (
+    ChildSession,
+    Deleted,
+    Elicitation,
+    EventReceipt,
+    Imported,
+    Retitled,
+    Session,
+    SessionRow,
+)
+from omnigent_client.streaming.rules import StreamRules
+from omnigent_client.streaming.stream import EventStream
+from omnigent_client.transport.retrying import RetryRules
+from omnigent_client.turns.callbacks import Approval, ClientTool, Verdict
+from omnigent_client.turns.run import Request, Turn
+from omnigent_client.version import VERSION
+
+__version__ = VERSION
+
+__all__ = [
+    "EVENT_TYPES",
+    "AccessLostError",
+    "Agent",
+    "AlreadyExistsError",
+    "ApiError",
+    "Approval",
+    "ChildSession",
+    "ClientClosedError",
+    "ClientTool",
+    "Comment",
+    "ConflictError",
+    "ConnectionFailedError",
+    "CopiedFiles",
+    "Deleted",
+    "Elicitation",
+    "Event",
+    "EventReceipt",
+    "EventStream",
+    "File",
+    "ForbiddenError",
+    "GoneError",
+    "Grant",
+    "HarnessNotConfiguredError",
+    "Health",
+    "Host",
+    "HostOfflineError",
+    "IdempotencyInFlightError",
+    "IdempotencyMismatchError",
+    "Imported",
+    "Info",
+    "InvalidAnswerError",
+    "InvalidInputError",
+    "Item",
+    "Me",
+    "NotFoundError",
+    "OmnigentClient",
+    "OmnigentError",
+    "OmnigentSync",
+    "Page",
+    "PayloadTooLargeError",
+    "Policy",
+    "PolicyHandler",
+    "Project",
+    "ProjectOrder",
+    "RateLimitedError",
+    "Record",
+    "Request",
+    "Retitled",
+    "RetryRules",
+    "Runner",
+    "RunnerUnavailableError",
+    "SentComments",
+    "ServerError",
+    "ServiceUnavailableError",
+    "Session",
+    "SessionRow",
+    "StaleCursorError",
+    "StreamRules",
+    "SyncClient",
+    "SyncStream",
+    "Turn",
+    "TurnDenied",
+    "TurnError",
+    "TurnFailed",
+    "TurnInterrupted",
+    "TurnTimeout",
+    "UnauthorizedError",
+    "UnknownEvent",
+    "UnsupportedMediaTypeError",
+    "Usage",
+    "ValidationError",
+    "Verdict",
+    "__version__",
+]

@@ -1,0 +1,101 @@
+"""Grants on a session: who holds one, giving and withdrawing them. A sub-agent's are those of its root."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+
+from omnigent.accounts.identity import Principal
+from omnigent.api.pagination import stale_cursor
+from omnigent.errors import ErrorCode, OmnigentError
+from sessions_app.events import publish
+from sessions_app.models import Grant, ReadState, Session
+from sessions_app.services import access, sharing
+from sessions_app.services.access import Level
+from sessions_app.services.sessions import with_descendants
+
+MAX_USER_ID = 150
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """Some grants in the order they were given; `next_cursor` is the last one's user when there are more."""
+
+    rows: tuple[Mapping[str, Any], ...]
+    next_cursor: str | None
+
+
+def list_permissions(*, principal: Principal, session_id: str, limit: int, cursor: str | None = None) -> Page:
+    """The grants on a session, or on its root; for managers. `cursor` is a user id, stale once it is gone."""
+    found = access.require(principal, session_id, Level.MANAGE)
+    root_pk, root_id = _root(found)
+    grants = Grant.objects.filter(session=root_pk).order_by("pk")
+    if cursor is not None:
+        if len(cursor) > MAX_USER_ID:
+            raise OmnigentError(ErrorCode.NOT_FOUND, "Not found.")
+        place = grants.filter(user_id=cursor).values_list("pk", flat=True).first()
+        if place is None:
+            raise stale_cursor(cursor)
+        grants = grants.filter(pk__gt=place)
+    listed = list(grants.values_list("user_id", "level")[: limit + 1])
+    rows = tuple(_row(root_id, user_id, level) for user_id, level in listed[:limit])
+    return Page(rows=rows, next_cursor=rows[-1]["user_id"] if len(listed) > limit else None)
+
+
+def grant_permission(*, principal: Principal, session_id: str, user_id: str, level: int) -> Mapping[str, Any]:
+    """Give somebody a level from read to manage, or change it; gives the grant."""
+    found = access.require(principal, session_id, Level.MANAGE)
+    with transaction.atomic():
+        _lock(found, "Share the root session instead of its sub-agent")
+        if user_id == principal.user_id:
+            raise OmnigentError(ErrorCode.FORBIDDEN, "Cannot modify your own permissions")
+        _refuse_owner(found, user_id)
+        sharing.refuse_grant(user_id=user_id, level=level)
+        Grant.objects.update_or_create(session_id=found.pk, user_id=user_id, defaults={"level": level})
+        _announce(found)
+    return _row(found.public_id, user_id, level)
+
+
+def revoke_permission(*, principal: Principal, session_id: str, user_id: str) -> bool:
+    """Withdraw somebody's grant, or leave a session; false when there was none."""
+    is_leaving = user_id == principal.user_id and principal.kind == "user"
+    found = access.require(principal, session_id, Level.READ if is_leaving else Level.MANAGE)
+    with transaction.atomic():
+        _lock(found, "A sub-agent's session is left and closed by way of its root")
+        _refuse_owner(found, user_id)
+        removed, _ = Grant.objects.filter(session_id=found.pk, user_id=user_id).delete()
+        ReadState.objects.filter(session_id__in=with_descendants(found.pk), user_id=user_id).delete()
+        _announce(found)
+    return bool(removed)
+
+
+def _lock(found: access.Access, sub_agent_refusal: str) -> None:
+    """Hold the session while its grants change. Raises 404 when it is gone, 400 for a sub-agent."""
+    rows = Session.objects.select_for_update(of=("self",)).filter(pk=found.pk)
+    row = rows.values_list("parent_id").first()
+    if row is None:
+        raise access.not_found()
+    if row[0] is not None:
+        raise OmnigentError(ErrorCode.INVALID_INPUT, sub_agent_refusal)
+
+
+def _refuse_owner(found: access.Access, user_id: str) -> None:
+    if Grant.objects.filter(session_id=found.pk, user_id=user_id, level=Level.OWNER).exists():
+        raise OmnigentError(ErrorCode.FORBIDDEN, "The owner's permission cannot be changed")
+
+
+def _announce(found: access.Access) -> None:
+    """Open streams ask again whether their readers may go on, those of sub-agents too."""
+    tree = with_descendants(found.pk)
+    transaction.on_commit(partial(publish.ring, "access", *map(str, tree)))
+
+
+def _root(found: access.Access) -> tuple[int, str]:
+    row = Session.objects.filter(pk=found.pk).values_list("root_id", "root__public_id").first()
+    return (row[0], row[1]) if row is not None and row[0] is not None else (found.pk, found.public_id)
+
+
+def _row(session_id: str, user_id: str, level: int) -> Mapping[str, Any]:
+    return {"user_id": user_id, "conversation_id": session_id, "level": level}
