@@ -3,10 +3,12 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from bench.client import Connection, ask
 from bench.fake_runner import FakeRunner
@@ -16,17 +18,19 @@ CONNECTIONS = 16
 WARM_UP = 20
 SESSIONS = 120
 ITEMS = 100
+FORKED = (50, 500)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Journey:
-    """One kind of request; `body` makes the next one's."""
+    """One kind of request; `body` makes the next one's. With `deletes`, what it made is deleted again."""
 
     name: str
     method: str
     path: str
     status: int = 200
     body: Callable[[], Any] | None = None
+    deletes: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +51,7 @@ class Seeded:
     agent_id: str
     session_id: str
     runner: FakeRunner
+    sources: Mapping[int, str]
 
 
 def message(text: str) -> dict[str, Any]:
@@ -64,6 +69,15 @@ async def bound_session(port: int, agent_id: str, runner: FakeRunner) -> str:
     await ask(port, "POST", f"/v1/sessions/{session_id}/events", message("0"), expect=202)
     await until_idle(port, session_id)
     return session_id
+
+
+async def source(port: int, agent_id: str, size: int) -> str:
+    """A session with so many items, to be forked."""
+    items = [
+        {"type": "message", "data": message(f"Line {number} of {size}")["data"]} for number in range(size)
+    ]
+    made = await ask(port, "POST", "/v1/sessions", {"agent_id": agent_id, "initial_items": items}, expect=201)
+    return str(made["id"])
 
 
 async def until_idle(port: int, session_id: str) -> None:
@@ -92,7 +106,8 @@ async def seeded(port: int) -> AsyncIterator[Seeded]:
         for _ in range(ITEMS // 2):
             await ask(port, "POST", f"/v1/sessions/{session_id}/events", message("1"), expect=202)
             await until_idle(port, session_id)
-        yield Seeded(agent_id=agent_id, session_id=session_id, runner=runner)
+        sources = {size: await source(port, agent_id, size) for size in FORKED}
+        yield Seeded(agent_id=agent_id, session_id=session_id, runner=runner, sources=sources)
     finally:
         await runner.stop()
 
@@ -115,6 +130,24 @@ def journeys(world: Seeded) -> list[Journey]:
             path="/v1/sessions",
             status=201,
             body=lambda: {"agent_id": world.agent_id, "title": f"Made {next(numbers)}"},
+        ),
+        Journey(
+            name="create + delete",
+            method="POST",
+            path="/v1/sessions",
+            status=201,
+            body=lambda: {"agent_id": world.agent_id, "title": f"Gone {next(numbers)}"},
+            deletes=True,
+        ),
+        *(
+            Journey(
+                name=f"fork {size}",
+                method="POST",
+                path=f"/v1/sessions/{session_id}/fork",
+                status=201,
+                body=lambda: {"title": f"Fork {next(numbers)}"},
+            )
+            for size, session_id in world.sources.items()
         ),
         Journey(
             name="patch title",
@@ -155,6 +188,9 @@ async def one(connection: Connection, journey: Journey) -> float:
     body = journey.body() if journey.body else None
     began = time.perf_counter()
     answer = await connection.request(journey.method, journey.path, body)
+    if journey.deletes:
+        made = orjson.loads(answer.body)["id"]
+        await connection.request("DELETE", f"/v1/sessions/{made}", None)
     took = time.perf_counter() - began
     if answer.status != journey.status:
         raise RuntimeError(f"{journey.name}: {answer.status} {answer.body[:300]!r}")

@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,9 +34,13 @@ DURATIONS: Mapping[str, str] = {
 }
 
 
+SignIn = Callable[[str], str]
+"""From a server's address to an access token of its first person."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Flavour:
-    """One way to run the product: which server program, on which stores, how many of it."""
+    """One way to run the product: which server program, on which stores, how many of it, and who asks it."""
 
     name: str
     server: str
@@ -44,6 +48,7 @@ class Flavour:
     postgres: PostgresServer | None = None
     redis: RedisServer | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
+    sign_in: SignIn | None = None
 
 
 class Stack:
@@ -67,8 +72,15 @@ class Stack:
         self.tunnels = tunnels
         self.host = host
         self.api = Api(clients.url)
+        self.token = ""
         self._streams: list[Stream] = []
         self._apis = [self.api]
+
+    def identify(self, token: str) -> str:
+        """Let the client carry an access token from now on; the token."""
+        self.token = token
+        self.api.http.headers["Authorization"] = f"Bearer {token}"
+        return token
 
     @property
     def url(self) -> str:
@@ -87,7 +99,7 @@ class Stack:
 
     def stream(self, session_id: str, *, url: str | None = None, after: int | None = None) -> Stream:
         """A reconnecting reader of a session, connected; closed with the stack."""
-        stream = Stream(url or self.url, session_id, after=after)
+        stream = Stream(url or self.url, session_id, after=after, token=self.token)
         self._streams.append(stream)
         stream.wait_connected()
         return stream
@@ -116,6 +128,14 @@ class Stack:
     def wait_host(self) -> None:
         """Block until a host is online."""
         wait_for(self.has_host, seconds=READY_SECONDS, what="a host online", every=0.1)
+
+    def wait_runner(self, runner_id: str) -> None:
+        """Block until a runner is online."""
+        wait_for(
+            lambda: self.api.get(f"/v1/runners/{runner_id}/status")["online"],
+            seconds=READY_SECONDS,
+            what="the runner online",
+        )
 
     def has_host(self) -> bool:
         """Whether the server knows a host that is online."""
@@ -243,6 +263,9 @@ def running_stack(flavour: Flavour, directory: Path) -> Iterator[Stack]:
         stack.callback(installation.close)
         for index in range(flavour.replicas):
             installation.start_server(index)
-        host.start()
+        if flavour.sign_in is None:
+            host.start()
+        else:
+            host.start(OMNIGENT_TOKEN=installation.identify(flavour.sign_in(clients.url)))
         installation.wait_host()
         yield installation

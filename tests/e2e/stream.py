@@ -49,7 +49,9 @@ class Stream:
         after: int | None = None,
         reconnecting: bool = True,
         read_pause: float = 0.0,
+        token: str = "",
     ) -> None:
+        self._token = token
         self._url = url if callable(url) else lambda: url
         self._session_id = session_id
         self._after = after
@@ -160,6 +162,8 @@ class Stream:
         address = urlsplit(self._url())
         connection = http.client.HTTPConnection(str(address.hostname), address.port or 80, timeout=60)
         headers = {"Accept": "text/event-stream"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
         if self.last_id is not None:
             headers["Last-Event-ID"] = str(self.last_id)
         try:

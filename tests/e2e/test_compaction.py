@@ -9,13 +9,13 @@ from tests.e2e.stack import Stack
 def test_the_next_turn_starts_from_the_summary(stack: Stack) -> None:
     session_id = stack.api.create()["id"]
     stream = stack.stream(session_id)
-    for text in ("Run the shell command: echo hi", "Hello"):
+    for turns, text in enumerate(("Run the shell command: echo hi", "Hello"), start=1):
         stack.api.message(session_id, text)
-        stream.wait_settled()
+        stream.wait_settled(turns=turns)
 
     compacted = stack.api.post(session_id, {"type": "compact"})
     stack.api.message(session_id, "Summarise the conversation so far")
-    stream.wait_settled()
+    stream.wait_settled(turns=3)
 
     items = stack.api.items(session_id)
     [compaction] = of_type(items, "compaction")
