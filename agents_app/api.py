@@ -9,8 +9,10 @@ from rest_framework.viewsets import ViewSet
 
 from agents_app.models import Agent
 from agents_app.services import OBJECT_COLUMNS, agent_object
+from agents_app.shapes import AgentPage, OwnAgentShape
 from omnigent.accounts.identity import Principal
 from omnigent.api.pagination import Keyset, PageQuery, cut, envelope
+from omnigent.api.schema.describing import describes
 from omnigent.api.validation import parse_query
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import AGENT, canonical
@@ -21,6 +23,7 @@ ORDER = Keyset(id_column="public_id", columns=("created_at", "id"))
 class AgentViewSet(ViewSet):
     """The registry of the operator's agents."""
 
+    @describes(AgentPage, query=PageQuery)
     def list(self, request: Request) -> Response:
         """Agents that any session may be bound to, newest first."""
         page = parse_query(PageQuery, request.META["QUERY_STRING"]).page(AGENT)
@@ -31,6 +34,7 @@ class AgentViewSet(ViewSet):
             envelope([agent_object(row) for row in shown], [row[0] for row in shown], has_more=has_more)
         )
 
+    @describes(OwnAgentShape)
     def retrieve(self, request: Request, agent_id: str) -> Response:
         """One agent: an operator's, or the caller's own."""
         caller = cast(Principal, request.user)

@@ -30,6 +30,7 @@ class ErrorCode(StrEnum):
     RUNNER_CAPABILITY_MISMATCH = "runner_capability_mismatch"
     UPSTREAM_CANCELLED = "upstream_cancelled"
     HARNESS_PROTOCOL_VIOLATION = "harness_protocol_violation"
+    RATE_LIMITED = "rate_limited"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -56,6 +57,7 @@ STATUS: Mapping[ErrorCode, int] = MappingProxyType(
         ErrorCode.RUNNER_CAPABILITY_MISMATCH: 503,
         ErrorCode.UPSTREAM_CANCELLED: 499,
         ErrorCode.HARNESS_PROTOCOL_VIOLATION: 500,
+        ErrorCode.RATE_LIMITED: 429,
         ErrorCode.INTERNAL_ERROR: 500,
     }
 )

@@ -3,6 +3,7 @@
 Malformed values are replaced by their defaults here and reported by the system checks.
 """
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -68,6 +69,43 @@ OMNIGENT_ACCOUNTS_INIT_ADMIN_PASSWORD = ENV.text("OMNIGENT_ACCOUNTS_INIT_ADMIN_P
 OMNIGENT_LOGIN_ATTEMPTS = ENV.integer("OMNIGENT_LOGIN_ATTEMPTS", 10, minimum=1)
 OMNIGENT_LOGIN_ADDRESS_ATTEMPTS = ENV.integer("OMNIGENT_LOGIN_ADDRESS_ATTEMPTS", 50, minimum=1)
 OMNIGENT_LOGIN_WINDOW_SECONDS = ENV.seconds("OMNIGENT_LOGIN_WINDOW_SECONDS", 300.0, minimum=1.0)
+# Another service (OpenID Connect) that people may log in by, besides passwords.
+OMNIGENT_OIDC_ISSUER = ENV.text("OMNIGENT_OIDC_ISSUER").rstrip("/")
+OMNIGENT_OIDC_CLIENT_ID = ENV.text("OMNIGENT_OIDC_CLIENT_ID")
+OMNIGENT_OIDC_CLIENT_SECRET = ENV.text("OMNIGENT_OIDC_CLIENT_SECRET")
+# Subjects are unique per issuer only, so accounts are kept under a name of the issuer.
+OMNIGENT_OIDC_PROVIDER = f"oidc-{hashlib.sha256(OMNIGENT_OIDC_ISSUER.encode()).hexdigest()[:16]}"
+OMNIGENT_OIDC_NAME = ENV.text("OMNIGENT_OIDC_NAME", "single sign-on")
+OMNIGENT_OIDC_SCOPES = ENV.words("OMNIGENT_OIDC_SCOPES") or ("openid", "email", "profile")
+OMNIGENT_OIDC_ALLOWED_DOMAINS = frozenset(
+    word.lower() for word in ENV.words("OMNIGENT_OIDC_ALLOWED_DOMAINS")
+)
+OMNIGENT_OIDC_GROUPS_CLAIM = ENV.text("OMNIGENT_OIDC_GROUPS_CLAIM", "groups")
+OMNIGENT_OIDC_ALLOWED_GROUPS = frozenset(ENV.words("OMNIGENT_OIDC_ALLOWED_GROUPS"))
+OMNIGENT_OIDC_ADMIN_GROUPS = frozenset(ENV.words("OMNIGENT_OIDC_ADMIN_GROUPS"))
+SOCIALACCOUNT_ADAPTER = "omnigent.accounts.oidc.issuer.Outcome"
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "APPS": [
+            {
+                "provider_id": OMNIGENT_OIDC_PROVIDER,
+                "name": OMNIGENT_OIDC_NAME,
+                "client_id": OMNIGENT_OIDC_CLIENT_ID,
+                "secret": OMNIGENT_OIDC_CLIENT_SECRET,
+                "settings": {
+                    "server_url": OMNIGENT_OIDC_ISSUER,
+                    "oauth_pkce_enabled": True,
+                    "scope": OMNIGENT_OIDC_SCOPES,
+                },
+            }
+        ]
+    }
+}
+# Logins of programs: how long their codes are good, how often they may ask, and how long their token lasts.
+OMNIGENT_DEVICE_CODE_SECONDS = ENV.integer("OMNIGENT_DEVICE_CODE_SECONDS", 600, minimum=1, maximum=3600)
+OMNIGENT_DEVICE_POLL_SECONDS = ENV.integer("OMNIGENT_DEVICE_POLL_SECONDS", 5, maximum=60)
+OMNIGENT_DEVICE_TOKEN_DAYS = ENV.integer("OMNIGENT_DEVICE_TOKEN_DAYS", 90, minimum=1, maximum=3660)
 LOGIN_URL = "/login"
 SESSION_ENGINE = "omnigent.accounts.login_sessions"
 SESSION_COOKIE_AGE = int(OMNIGENT_ACCOUNTS_SESSION_TTL_HOURS * 3600)
@@ -93,6 +131,8 @@ OMNIGENT_SHARING_MODE = ENV.choice(
 )
 OMNIGENT_PUBLIC_SHARING = ENV.flag("OMNIGENT_PUBLIC_SHARING", default=True)
 OMNIGENT_PUBLIC_SHARING_MAX_LEVEL = ENV.choice("OMNIGENT_PUBLIC_SHARING_MAX_LEVEL", "read", ("read", "edit"))
+# Who may answer what an agent asks before it acts: the session's owner, or everybody who may edit it.
+OMNIGENT_APPROVERS = ENV.choice("OMNIGENT_APPROVERS", "owner", ("owner", "edit"))
 # What applications above the plumbing add to /v1/info: functions without arguments that give a mapping.
 OMNIGENT_INFO = ("sessions_app.api.sharing.server_info", "omnigent.accounts.views.identity_facts")
 
@@ -101,6 +141,8 @@ OMNIGENT_BODY_LIMIT = ENV.integer("OMNIGENT_BODY_LIMIT", 10 * MIB, minimum=1024)
 OMNIGENT_UPLOAD_LIMIT = ENV.integer("OMNIGENT_UPLOAD_LIMIT", 64 * MIB, minimum=1024)
 OMNIGENT_BODY_MEMORY = ENV.integer("OMNIGENT_BODY_MEMORY", MIB, minimum=0)
 OMNIGENT_BODY_SECONDS = ENV.seconds("OMNIGENT_BODY_SECONDS", 30.0, minimum=0.1)
+OMNIGENT_IMPORT_LIMIT = ENV.integer("OMNIGENT_IMPORT_LIMIT", 256 * MIB, minimum=1024)
+OMNIGENT_IMPORT_UNPACKED_LIMIT = ENV.integer("OMNIGENT_IMPORT_UNPACKED_LIMIT", 2048 * MIB, minimum=1024)
 OMNIGENT_UPLOAD_SECONDS = ENV.seconds("OMNIGENT_UPLOAD_SECONDS", 300.0, minimum=0.1)
 # The request handler caps bodies itself, with the answers of the API.
 DATA_UPLOAD_MAX_MEMORY_SIZE = None
@@ -119,6 +161,9 @@ OMNIGENT_ARCHIVE_STOP_SECONDS = ENV.seconds("OMNIGENT_ARCHIVE_STOP_SECONDS", 8.0
 OMNIGENT_HEARTBEAT_SECONDS = ENV.seconds("OMNIGENT_HEARTBEAT_SECONDS", 15.0, minimum=0.05)
 OMNIGENT_ACCESS_RECHECK_SECONDS = ENV.seconds("OMNIGENT_ACCESS_RECHECK_SECONDS", 30.0, minimum=0.05)
 OMNIGENT_STALL_SECONDS = ENV.seconds("OMNIGENT_STALL_SECONDS", 60.0, minimum=0.1)
+OMNIGENT_PRESENCE_LEAVE_SECONDS = ENV.seconds("OMNIGENT_PRESENCE_LEAVE_SECONDS", 15.0)
+OMNIGENT_UPDATES_HEARTBEAT_SECONDS = ENV.seconds("OMNIGENT_UPDATES_HEARTBEAT_SECONDS", 30.0, minimum=0.05)
+OMNIGENT_UPDATES_RESCAN_SECONDS = ENV.seconds("OMNIGENT_UPDATES_RESCAN_SECONDS", 4.0, minimum=0.05)
 OMNIGENT_DRAIN_SECONDS = ENV.seconds("OMNIGENT_DRAIN_SECONDS", 3.0)
 
 # Turns and the loops of every process -------------------------------------------------------------
@@ -155,6 +200,13 @@ INSTALLED_APPS = [
     "policies_app",
     "sessions_app",
 ]
+if OMNIGENT_OIDC_ISSUER:
+    INSTALLED_APPS[0:0] = [
+        "allauth",
+        "allauth.account",
+        "allauth.socialaccount",
+        "allauth.socialaccount.providers.openid_connect",
+    ]
 MIDDLEWARE = [
     "omnigent.api.headers.SecurityHeaders",
     "omnigent.accounts.middleware.Admission",
@@ -164,6 +216,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "omnigent.accounts.middleware.AdminSiteUser",
     "django.contrib.messages.middleware.MessageMiddleware",
+    *(["allauth.account.middleware.AccountMiddleware"] if OMNIGENT_OIDC_ISSUER else []),
 ]
 ROOT_URLCONF = "omnigent.urls"
 ASGI_APPLICATION = "omnigent.asgi.application"
@@ -183,9 +236,15 @@ TEMPLATES = [
         },
     }
 ]
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "",
+    "POSTPROCESSING_HOOKS": ["omnigent.api.schema.document.complete"],
+}
 REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "omnigent.api.schema.inspector.Inspector",
     "DEFAULT_AUTHENTICATION_CLASSES": ["omnigent.accounts.authentication.PrincipalAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["omnigent.api.permissions.IsIdentified"],
+    "DEFAULT_PERMISSION_CLASSES": ["sessions_app.access_table.HasRow"],
     "DEFAULT_RENDERER_CLASSES": ["omnigent.api.renderer.OrjsonRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "omnigent.api.renderer.AlwaysJson",
     "EXCEPTION_HANDLER": "omnigent.api.errors.exception_handler",

@@ -5,14 +5,16 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from omnigent.api import views
+from omnigent.api.schema.views import docs, openapi
 
 urlpatterns = [
     path("", include("sessions_app.urls")),
     path("", include("agents_app.urls")),
     path("", include("policies_app.urls")),
-    path("health", views.Health.as_view(), name="health"),
     path("api/version", views.Version.as_view(), name="version"),
     path("v1/info", views.Info.as_view(), name="info"),
+    path("openapi.json", openapi, name="openapi"),
+    path("docs", docs, name="docs"),
     path("", include("omnigent.accounts.urls")),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),

@@ -17,8 +17,16 @@ from scripts.programs import missing
 from tests.services.postgres import private_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
-PROCESSES = "e2e or cluster or browser or chaos or interop"
-CORE = ("tests/core", "tests/runner", "tests/host", "tests/model_server", "tests/client", "tests/test_architecture.py")
+PROCESSES = "e2e or cluster or browser or chaos or terminal or interop"
+CORE = (
+    "tests/core",
+    "tests/runner",
+    "tests/host",
+    "tests/model_server",
+    "tests/client",
+    "tests/cli",
+    "tests/test_architecture.py",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +79,7 @@ PARTS = (
         select="cluster and not browser and not chaos",
         programs=CLUSTER,
     ),
+    Part(name="terminal", about="the command line tool in tmux", select="terminal", programs=("tmux",)),
     Part(name="browser", about="the dashboard in Chromium", select="browser", programs=("chromium",)),
     Part(name="chaos", about="kill -9 at named and random points", select="chaos and not cluster"),
     Part(

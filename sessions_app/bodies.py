@@ -73,7 +73,10 @@ class NewSessionFields(PlacedSession):
 class CreateSession(NewSessionFields):
     """POST /v1/sessions as JSON; unknown keys are ignored."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(
+        extra="ignore",
+        json_schema_extra={"anyOf": [{"required": ["agent_id"]}, {"required": ["project_id"]}]},
+    )
 
     # Declared last: what may stand in for it is known by then.
     agent_id: Annotated[str, Field(validate_default=True)] = ""

@@ -1,15 +1,17 @@
 """Rows of a session's sub-agents."""
 
+from collections.abc import Collection
 from typing import Any
 
 import orjson
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, F, OuterRef, Subquery
 
 from omnigent.api.pagination import Page, cut, envelope, stale_cursor
 from omnigent.protocol import items
-from sessions_app.expressions import Epoch, JsonText
+from sessions_app.expressions import Among, Epoch, JsonText
 from sessions_app.labels import labels_as_json
 from sessions_app.models import Item, Session, Status, Turn
+from sessions_app.search.finding import id_list
 from sessions_app.session_rows import waiting_counts
 from sessions_app.statements import Past, Row, Slot, Statement, compiled, kept
 
@@ -31,16 +33,28 @@ def _statement(has_after: bool, has_before: bool, ascending: bool, by_title: boo
         rows = rows.filter(
             Past(Session, "created_at", "id", "before", scope="parent_id", ascending=not ascending)
         )
+    rows = rows.in_page_order("created_at", ascending=ascending)
+    return compiled(_columns(rows), limited=True)
+
+
+@kept
+def _rows_statement() -> Statement:
+    among = Among(F("pk"), Slot("keys"), type_="bigint")
+    rows = Session.objects.filter(among, parent__isnull=False).order_by("pk")
+    return compiled(_columns(rows, "parent_id"))
+
+
+def _columns(rows: Any, *more: str) -> Any:  # the manager's queryset class is not generic
     messages = Item.objects.filter(session=OuterRef("pk"), type=items.Message.type).order_by("-position")
-    rows = rows.in_page_order("created_at", ascending=ascending).annotate(
+    turns = Turn.objects.filter(session=OuterRef("pk")).order_by()
+    return rows.annotate(
         created=Epoch("created_at"),
         updated=Epoch("updated_at"),
         error=JsonText("last_task_error"),
         label_pairs=labels_as_json(),
-        has_run=Exists(Turn.objects.filter(session=OuterRef("pk")).order_by()),
+        has_run=Exists(turns),
         last_message=Subquery(messages.values("data")[:1]),
-    )
-    return compiled(rows.values_list(*_PLAIN, *_COMPUTED), limited=True)
+    ).values_list(*_PLAIN, *_COMPUTED, *more)
 
 
 def read(parent_id: int, page: Page, *, title: str | None = None) -> dict[str, Any]:
@@ -59,6 +73,13 @@ def read(parent_id: int, page: Page, *, title: str | None = None) -> dict[str, A
     waiting = waiting_counts([row[0] for row in shown])
     data = [_present(row, waiting.get(row[0], 0)) for row in shown]
     return envelope(data, [row[1] for row in shown], has_more=has_more)
+
+
+def rows(session_ids: Collection[int]) -> list[tuple[int, dict[str, Any]]]:
+    """(parent, row) of each of these that is somebody's sub-agent, ready for `orjson.dumps`."""
+    found = _rows_statement().rows(keys=id_list(sorted(session_ids)))
+    waiting = waiting_counts([row[0] for row in found])
+    return [(row[-1], _present(row[:-1], waiting.get(row[0], 0))) for row in found]
 
 
 def _present(row: Row, waiting: int) -> dict[str, Any]:

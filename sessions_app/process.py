@@ -29,6 +29,8 @@ from sessions_app.search.limits import Deadline
 from sessions_app.services import commit, compaction, fleet, housekeeping, presence, spending
 from sessions_app.tunnels.registry import Tunnels
 from sessions_app.tunnels.tunnel import Tunnel
+from sessions_app.watching.viewers import RENEW_SECONDS, Viewers
+from sessions_app.watching.watcher import Watcher
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +96,8 @@ class Process:
             commit.commit, floor=settings.OMNIGENT_COMMIT_FLOOR_SECONDS, prepare=prepare_writer_connection
         )
         self.announcer = Announcer(broker=self.broker, bus=bus, replica_id=self.replica_id)
+        self.watcher = Watcher(pool=self.pool, spawn=self.spawn)
+        self.viewers = Viewers(announcer=self.announcer, replica_id=self.replica_id)
         self.relays = Relays(pool=self.pool, writer=self.writer, server_version=VERSION)
         self.deliveries = Deliveries(self, interval=durations.outbox)
         self._durations = durations
@@ -109,15 +113,19 @@ class Process:
         self.announcer.on("access", self._access_changed)
         self.announcer.on("deleted", self._sessions_deleted)
         self.announcer.on("usage", self._usage_is_due)
+        self.watcher.listen(self.announcer)
         self.writer.start()
         await self.announcer.start()
         times = self._durations
         self.spawn(self.deliveries.run())
+        self.spawn(self.watcher.run())
         self.spawn(self._every(times.ping, self._ping))
         self.spawn(self._every(times.renew, self._renew))
         self.spawn(self._every(times.reconcile, self._reconcile, after=times.grace))
         self.spawn(self._every(times.prune, self._prune))
         self.spawn(self._every(times.index, self._index))
+        self.spawn(self._every(settings.OMNIGENT_UPDATES_RESCAN_SECONDS, self.watcher.rescan))
+        self.spawn(self._every(RENEW_SECONDS, self.viewers.renew))
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something beside, and keep it until it ends or the process stops."""
@@ -140,6 +148,7 @@ class Process:
     async def drain(self) -> None:
         """Close tunnels and streams, so that everybody goes elsewhere; turns go on in the runners."""
         self.broker.close_all()
+        self.watcher.close_all()
         await asyncio.gather(
             *(tunnel.close(GOING_AWAY, "server restart") for tunnel in self.tunnels), return_exceptions=True
         )

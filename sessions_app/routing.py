@@ -4,11 +4,12 @@ import re
 from dataclasses import dataclass
 
 from omnigent.api.asgi import Application, Scope
-from sessions_app.consumers import events, files, gate, sessions
+from sessions_app.consumers import events, files, gate, portable, sessions
 from sessions_app.consumers.host import HostTunnel
 from sessions_app.consumers.internal import InternalConsumer
 from sessions_app.consumers.runner import RunnerTunnel
 from sessions_app.consumers.stream import StreamConsumer
+from sessions_app.consumers.updates import UpdatesConsumer
 from sessions_app.files.workshop import Workshop
 from sessions_app.views import creating
 
@@ -45,9 +46,12 @@ ROUTES = (
     ),
     route("POST", "/new", creating.NewSession.as_asgi()),
     route("POST", "/v1/sessions", sessions.CreateSessionConsumer.as_asgi()),
+    route("GET", f"{SESSION}/export", portable.ExportConsumer.as_asgi(workshop=Workshop(places=2))),
+    route("POST", "/v1/sessions/import", portable.ImportConsumer.as_asgi(workshop=Workshop(places=2))),
     route("POST", f"{SESSION}/fork", sessions.ForkSessionConsumer.as_asgi()),
     route("PATCH", SESSION, sessions.UpdateSessionConsumer.as_asgi()),
     route("DELETE", SESSION, sessions.DeleteSessionConsumer.as_asgi()),
+    route(SOCKET, r"/v1/sessions/updates", UpdatesConsumer.as_asgi()),
     route(SOCKET, r"/v1/runners/(?P<name>[^/]+)/tunnel", RunnerTunnel.as_asgi()),
     route(SOCKET, r"/v1/hosts/(?P<name>[^/]+)/tunnel", HostTunnel.as_asgi()),
     route("POST", r"/internal/tunnels/(?P<kind>runner|host)/(?P<name>[^/]+)", InternalConsumer.as_asgi()),

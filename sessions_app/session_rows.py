@@ -13,6 +13,7 @@ from sessions_app.models import Grant, Status
 from sessions_app.querysets import OWNER_LEVEL, PUBLIC_USER, has_busy_child, has_message_under_way
 from sessions_app.statements import Row, Slot, query
 
+READ_LEVEL = 1
 PLAIN = (
     "id",
     "public_id",
@@ -45,12 +46,20 @@ OPTIONAL = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Viewer:
-    """Whose list it is. `sees_all` skips grants: the one local user, and administrators."""
+    """Whose list it is. `sees_all` skips grants: the one local user, administrators and auditors; these only
+    read, whatever they have been granted.
+    """
 
     user_id: str
     sees_all: bool
     shows_level: bool
     runner_id: str = ""
+    is_auditor: bool = False
+
+    @property
+    def level_of_all(self) -> int:
+        """What somebody holds on every session who sees all of them."""
+        return READ_LEVEL if self.is_auditor else OWNER_LEVEL
 
 
 @dataclass(slots=True)
@@ -107,7 +116,7 @@ def present(row: Row, viewer: Viewer, beside: Beside) -> dict[str, Any]:
     if beside.seen is not None:
         shown["viewer_last_seen"], shown["viewer_unread"] = beside.seen
     if viewer.shows_level:
-        shown["permission_level"] = OWNER_LEVEL if viewer.sees_all else session["level"]
+        shown["permission_level"] = viewer.level_of_all if viewer.sees_all else session["level"]
     return shown
 
 

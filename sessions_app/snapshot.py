@@ -48,13 +48,11 @@ _PLAIN = (
     "seq",
     "open_seq",
 )
-_COMPUTED = ("created", "updated", "error", "launch_args", "label_pairs")
+_COMPUTED = ("created", "updated", "error", "launch_args", "label_pairs", "plan", "beside")
 
 # Keys of the released product that nothing here fills yet; clients expect them to be present.
 _UNUSED: Mapping[str, None] = dict.fromkeys(
     (
-        "background_task_count",
-        "background_tasks",
         "model_options",
         "inference_configured",
         "inference_error",
@@ -63,7 +61,6 @@ _UNUSED: Mapping[str, None] = dict.fromkeys(
         "mcp_startup",
         "cost_control_mode_override",
         "subagent_routing_override",
-        "todos",
         "host_resumable",
     )
 )
@@ -90,6 +87,8 @@ def _session_statement() -> Statement:
         error=JsonText("last_task_error"),
         launch_args=JsonText("terminal_launch_args"),
         label_pairs=labels_as_json(),
+        plan=JsonText("todos"),
+        beside=JsonText("background"),
     )
     return compiled(rows.values_list(*_PLAIN, *_COMPUTED))
 
@@ -161,12 +160,16 @@ def _settings(session: Mapping[str, Any]) -> dict[str, Any]:
 
 def _progress(session: Mapping[str, Any]) -> dict[str, Any]:
     open_seq = session["open_seq"]
+    background = orjson.loads(session["beside"] or "{}")
     return {
         "active_response_id": session["active_response_id"] or None,
         "last_task_error": _spliced(session["error"]),
         "resume_after": session["seq"] if open_seq is None else open_seq - 1,
         "context_window": session["context_window"],
         "last_total_tokens": session["context_tokens"],
+        "todos": _spliced(session["plan"]),
+        "background_task_count": background.get("count"),
+        "background_tasks": background.get("tasks"),
     }
 
 

@@ -15,6 +15,8 @@ from rest_framework.views import APIView
 from omnigent.api.asgi import Receive, Scope, Send, send_error, send_json
 from omnigent.api.errors import internal_error, not_found
 from omnigent.api.renderer import json_error
+from omnigent.api.schema import server as shapes
+from omnigent.api.schema.describing import describes
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.version import VERSION
 
@@ -35,14 +37,20 @@ class Health(APIView):
 
     permission_classes = (AllowAny,)
 
+    @describes(shapes.HealthShape)
     def get(self, request: Request) -> Response:
+        """Whether this process answers."""
         return Response({"status": "ok"})
 
 
 class Version(APIView):
+    """Which version this is."""
+
     permission_classes = (AllowAny,)
 
+    @describes(shapes.VersionShape)
     def get(self, request: Request) -> Response:
+        """The server's version."""
         return Response({"version": VERSION})
 
 
@@ -51,7 +59,9 @@ class Info(APIView):
 
     permission_classes = (AllowAny,)
 
+    @describes(shapes.InfoShape)
     def get(self, request: Request) -> Response:
+        """The facts that decide how a client begins."""
         return Response(
             {
                 "accounts_enabled": False,
@@ -67,6 +77,9 @@ class Info(APIView):
                 "harness_install_enabled": False,
                 "installable_harnesses": [],
                 "dictation_available": False,
+                "smart_routing_enabled": False,
+                "databricks_features": False,
+                "branding": None,
                 **self.of_applications(),
             }
         )

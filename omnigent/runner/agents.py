@@ -1,11 +1,12 @@
 """The agent that a session runs: fetched from the server, read once per content."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from omnigent.runner.api import ServerApi, ServerRefused
-from omnigent.spec import bundle
+from omnigent.spec import bundle, calling
 from omnigent.spec.types import AgentSpec, InvalidAgentError
 
 
@@ -19,10 +20,11 @@ class AgentInvalid(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadedAgent:
-    """A specification and the digest of the bundle it was read from."""
+    """A specification, the digest of the bundle it was read from, and its skills' instructions by name."""
 
     spec: AgentSpec
     digest: str
+    skills: Mapping[str, str] = field(default_factory=dict)
 
     def for_sub_agent(self, name: str | None) -> AgentSpec:
         """The specification of a sub-agent it declares, itself when it declares no such."""
@@ -47,8 +49,11 @@ class Agents:
         digest = sha256(contents.data).hexdigest()
         if digest not in self._read:
             try:
-                spec = await asyncio.to_thread(bundle.read, contents.data)
+                self._read[digest] = await asyncio.to_thread(_read, contents.data, digest)
             except InvalidAgentError as exc:
                 raise AgentInvalid(str(exc)) from exc
-            self._read[digest] = LoadedAgent(spec=spec, digest=digest)
         return self._read[digest]
+
+
+def _read(data: bytes, digest: str) -> LoadedAgent:
+    return LoadedAgent(spec=bundle.read(data), digest=digest, skills=calling.callable_skills(data))

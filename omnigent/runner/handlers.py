@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from omnigent.protocol.frames import EVENT_ACK_HEADER
+from omnigent.runner import skills
 from omnigent.runner.agents import AgentInvalid, AgentMissing
 from omnigent.runner.api import ServerRefused, ServerUnreachable
 from omnigent.runner.control import EVENTS
@@ -15,6 +16,7 @@ from omnigent.runner.profile import PROTOCOL_VERSION
 from omnigent.runner.session import LiveSession
 from omnigent.runner.sessions import Sessions
 from omnigent.runner.workspace import OutsideWorkspaceError
+from omnigent.spec.calling import UnknownSkill
 
 Handler = Callable[[Sessions, Call, Responder], Awaitable[None]]
 
@@ -113,6 +115,24 @@ async def summarise(sessions: Sessions, call: Call, respond: Responder) -> None:
     )
 
 
+async def resolve_skill(sessions: Sessions, call: Call, respond: Responder) -> None:
+    """What a skill of the session's agent says when it is called."""
+    body = call.json()
+    name, arguments = body.get("name"), body.get("arguments", "")
+    if not isinstance(name, str) or not name or not isinstance(arguments, str):
+        raise Refusal(400, "invalid_input", "name and arguments must be texts")
+    try:
+        agent = await sessions.open(call.session_id).bench.agent()
+        await respond.json(200, {"meta_text": skills.resolve(agent, name, arguments)})
+    except UnknownSkill as exc:
+        missing = {"error": "skill_not_found", "detail": str(exc), "available": list(exc.available)}
+        await respond.json(404, missing)
+    except (AgentMissing, AgentInvalid) as exc:
+        raise Refusal(410, "session_agent_missing", str(exc)) from exc
+    except (ServerRefused, ServerUnreachable) as exc:
+        raise Refusal(503, "server_unreachable", str(exc)) from exc
+
+
 async def execute_tool(sessions: Sessions, call: Call, respond: Responder) -> None:
     """A tool call that the server let pass."""
     body = call.json()
@@ -158,6 +178,7 @@ ROUTES: Final = (
     _route("POST", "/v1/sessions/{id}/reset-state", reset_state),
     _route("POST", "/v1/sessions/{id}/agent-cache/reset", reset_agent),
     _route("POST", "/v1/sessions/{id}/mcp/execute", execute_tool),
+    _route("POST", "/v1/sessions/{id}/skills/resolve", resolve_skill),
     _route("POST", "/v1/summarize", summarise),
 )
 

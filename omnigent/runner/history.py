@@ -70,17 +70,22 @@ class History:
 def loaded(items: Sequence[Mapping[str, Any]], pending_id: str | None) -> list[Item]:
     """Stored items as history for a message that is about to be added.
 
-    The message itself is left out, and so are messages that users wrote after it: they are on their way
-    too and come by themselves. A compaction stands for everything up to its last item.
+    The message itself is left out, and so are messages and commands that users wrote after it: they are on
+    their way too and come by themselves. A compaction stands for everything up to its last item.
     """
     kept: list[Item] = []
     seen_pending = False
     for item in items:
         if pending_id is not None and item.get("id") == pending_id:
             seen_pending = True
-        elif not (seen_pending and item.get("user_authored")):
+        elif not (seen_pending and _is_input(item)):
             kept.append(dict(item))
     return compacted(kept)
+
+
+def _is_input(item: Mapping[str, Any]) -> bool:
+    """Whether a person wrote it, so that it comes by itself."""
+    return bool(item.get("user_authored")) or item.get("type") == "slash_command"
 
 
 def compacted(items: list[Item]) -> list[Item]:

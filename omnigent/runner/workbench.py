@@ -20,6 +20,7 @@ from omnigent.runner.operations import Operations
 from omnigent.runner.parking import Parking
 from omnigent.runner.profile import Profile
 from omnigent.runner.runtime import Runtime
+from omnigent.runner.skills import spelled_out
 from omnigent.runner.summaries import Summary, summarise
 from omnigent.runner.toolbox import Toolbox
 from omnigent.runner.tools.base import ToolContext
@@ -134,7 +135,7 @@ class Workbench:
         first = messages[0]
         if self._history is None:
             items = await self._runtime.api.items(self._session_id)
-            shown = loaded(items, first.get("persisted_item_id"))
+            shown = spelled_out(loaded(items, first.get("persisted_item_id")), await self.agent())
             self._history = History(await with_files(self._runtime.api, self._session_id, shown))
             self.admit(messages)
         key = (first.get("agent_id"), first.get("agent_revision"))

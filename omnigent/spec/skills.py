@@ -28,11 +28,16 @@ def read_skills(files: Mapping[str, bytes], problems: list[str]) -> tuple[SkillR
     return tuple(found.values())
 
 
+def is_skill_file(path: str) -> bool:
+    """Whether this file of a bundle describes a skill."""
+    parts = path.split("/")
+    return parts[0] == "skills" and parts[-1] == "SKILL.md" and len(parts) in {3, 4}
+
+
 def _skill_files(files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
     for path in sorted(files):
-        parts = path.split("/")
-        if parts[0] == "skills" and parts[-1] == "SKILL.md" and len(parts) in {3, 4}:
-            yield path, parts[-2]
+        if is_skill_file(path):
+            yield path, path.split("/")[-2]
 
 
 def _skill(path: str, directory: str, content: bytes, problems: list[str]) -> SkillRef | None:
@@ -57,6 +62,13 @@ def _skill(path: str, directory: str, content: bytes, problems: list[str]) -> Sk
         display_name=name if name != identifier else None,
         user_invocable=str(read.data.get("user-invocable", "true")).lower() not in _NO,
     )
+
+
+def instructions_of(content: bytes) -> str:
+    """What a SKILL.md says below its front matter."""
+    text = content.decode("utf-8-sig", errors="replace")
+    match = _FRONT_MATTER.match(text)
+    return (text[match.end() :] if match else text).strip()
 
 
 def _front_matter(path: str, text: str) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from rest_framework.views import APIView
 
 from agents_app.models import Agent
 from agents_app.services import OBJECT_COLUMNS, agent_object, contents
+from agents_app.shapes import AgentShape
+from omnigent.api.schema.describing import describes
 from omnigent.errors import ErrorCode, OmnigentError
 from sessions_app.api.answers import NO_STORE, caller, json_answer
 from sessions_app.models import Session
@@ -15,6 +17,7 @@ from sessions_app.services.access import Level, require
 class SessionAgent(APIView):
     """What a session runs."""
 
+    @describes(AgentShape, refuses=(410,))
     def get(self, request: Request, session_id: str) -> HttpResponse:
         """The agent object."""
         agent_pk = _agent_pk(request, session_id)
@@ -24,6 +27,7 @@ class SessionAgent(APIView):
 class SessionAgentContents(APIView):
     """The bundle that a runner loads."""
 
+    @describes({"type": "string", "format": "binary"}, refuses=(410,), media="application/gzip")
     def get(self, request: Request, session_id: str) -> HttpResponse:
         """The bundle as tar.gz. `X-Agent-Session-Scoped: true` forbids to expand variables in it."""
         found = contents(Agent.objects.get(pk=_agent_pk(request, session_id)))

@@ -7,8 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from omnigent.api.schema.describing import describes
+from omnigent.api.schema.models import reference
 from omnigent.api.validation import parse, parse_query
 from sessions_app.api.answers import caller, json_answer
+from sessions_app.api.shapes import resources as shapes
 from sessions_app.api.writing import answer, once
 from sessions_app.services import comments
 from sessions_app.services.receipts import Answer
@@ -67,9 +70,13 @@ class SendComments(BaseModel):
     mark_addressed: Annotated[bool, Field(strict=True)] = True
 
 
+COMMENT = reference(shapes.CommentShape)
+
+
 class CommentCollection(APIView):
     """The comments of a session."""
 
+    @describes({"type": "array", "items": COMMENT}, query=ListComments)
     def get(self, request: Request, session_id: str) -> HttpResponse:
         """All of them as a bare array, oldest first."""
         asked = parse_query(ListComments, request.META["QUERY_STRING"])
@@ -77,6 +84,7 @@ class CommentCollection(APIView):
             comments.list_comments(principal=caller(request), session_id=session_id, path=asked.path)
         )
 
+    @describes(shapes.CommentShape, body=AddComment)
     def post(self, request: Request, session_id: str) -> HttpResponse:
         """Write one; 200 with the comment."""
         body = parse(AddComment, request.body)
@@ -99,6 +107,7 @@ class CommentCollection(APIView):
 class CommentResource(APIView):
     """One comment."""
 
+    @describes(shapes.CommentShape, body=ChangeComment)
     def patch(self, request: Request, session_id: str, comment_id: str) -> HttpResponse:
         """Reword it, or settle it."""
         body = parse(ChangeComment, request.body)
@@ -115,6 +124,7 @@ class CommentResource(APIView):
 
         return once(request, work)
 
+    @describes(shapes.DeletedComment)
     def delete(self, request: Request, session_id: str, comment_id: str) -> HttpResponse:
         """Delete it."""
 
@@ -128,6 +138,7 @@ class CommentResource(APIView):
 class SentComments(APIView):
     """Comments on their way to the agent."""
 
+    @describes(shapes.SentCommentsMessage, body=SendComments)
     def post(self, request: Request, session_id: str) -> HttpResponse:
         """The message to post for these comments, which count as addressed from now on."""
         body = parse(SendComments, request.body)

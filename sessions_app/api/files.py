@@ -5,15 +5,18 @@ from typing import Annotated
 from django.http import FileResponse, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import parse_etags
+from drf_spectacular.utils import OpenApiParameter
 from pydantic import BaseModel, ConfigDict, Field
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from omnigent.api.pagination import PageQuery, envelope
+from omnigent.api.schema.describing import MULTIPART, describes
 from omnigent.api.validation import parse, parse_query
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import FILE
 from sessions_app.api.answers import answered_by_consumer, caller, json_answer
+from sessions_app.api.shapes import resources as shapes
 from sessions_app.api.writing import answer, once
 from sessions_app.files import blobs, kinds
 from sessions_app.models import File
@@ -23,6 +26,13 @@ from sessions_app.services.receipts import Answer
 
 CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 MAX_COPIES = 100
+BYTES = {"type": "string", "format": "binary"}
+UPLOAD = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "string", "format": "binary"}},
+}
+KNOWN = OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER, description="An `ETag` from before.")
 
 
 class ListResources(PageQuery):
@@ -43,6 +53,7 @@ class CopyFiles(BaseModel):
 class ResourceCollection(APIView):
     """What a session has besides its items."""
 
+    @describes(shapes.ResourcePage, query=ListResources)
     def get(self, request: Request, session_id: str) -> HttpResponse:
         """A page of resources, newest first; a type that the session has none of is an empty page."""
         asked = parse_query(ListResources, request.META["QUERY_STRING"])
@@ -55,6 +66,7 @@ class ResourceCollection(APIView):
 class ResourceItem(APIView):
     """One of them, whatever its type."""
 
+    @describes(shapes.FileResource)
     def get(self, request: Request, session_id: str, resource_id: str) -> HttpResponse:
         """The resource object."""
         found = require(caller(request), session_id, Level.READ)
@@ -64,12 +76,14 @@ class ResourceItem(APIView):
 class FileCollection(APIView):
     """The uploaded files of a session."""
 
+    @describes(shapes.ResourcePage, query=PageQuery)
     def get(self, request: Request, session_id: str) -> HttpResponse:
         """A page of files, newest first unless asked otherwise."""
         asked = parse_query(PageQuery, request.META["QUERY_STRING"])
         found = require(caller(request), session_id, Level.READ)
         return json_answer(files.page(found.pk, found.public_id, asked.page(FILE)))
 
+    @describes({201: shapes.FileResource}, body={MULTIPART: UPLOAD}, refuses=(413, 415))
     def post(self, request: Request, session_id: str) -> HttpResponse:
         """Upload the `file` part of a multipart body; 201 with the resource."""
         answered_by_consumer()
@@ -78,11 +92,13 @@ class FileCollection(APIView):
 class FileItem(APIView):
     """One uploaded file."""
 
+    @describes(shapes.FileResource)
     def get(self, request: Request, session_id: str, file_id: str) -> HttpResponse:
         """The resource object."""
         found = require(caller(request), session_id, Level.READ)
         return json_answer(_shown(found, files.find(found.pk, file_id)))
 
+    @describes(shapes.DeletedResource)
     def delete(self, request: Request, session_id: str, file_id: str) -> HttpResponse:
         """Delete the file; messages that name it keep its id."""
         who = caller(request)
@@ -92,6 +108,7 @@ class FileItem(APIView):
 class FileContent(APIView):
     """The bytes of an uploaded file."""
 
+    @describes({200: BYTES, 304: None}, headers=[KNOWN], media="*/*")
     def get(self, request: Request, session_id: str, file_id: str) -> HttpResponseBase:
         """The file as a download; 304 when the caller has it. No browser shows or runs it from here."""
         found = require(caller(request), session_id, Level.READ)
@@ -122,6 +139,7 @@ class FileContent(APIView):
 class FileCopies(APIView):
     """Files that a sub-agent's session takes over from a session above it."""
 
+    @describes(shapes.CopiedFiles, body=CopyFiles)
     def post(self, request: Request, session_id: str) -> HttpResponse:
         """Copy files; the answer maps each id to its copy."""
         body = parse(CopyFiles, request.body)

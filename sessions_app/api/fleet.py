@@ -9,16 +9,19 @@ from omnigent.accounts.bearers import runner_bearer
 from omnigent.accounts.identity import is_single_user
 from omnigent.accounts.rights import unauthorized
 from omnigent.api.permissions import IsPresent
+from omnigent.api.schema.describing import describes
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import canonical_host
 from sessions_app import fleet_rows
 from sessions_app.api.answers import NO_STORE, caller, json_answer
+from sessions_app.api.shapes import account as shapes
 from sessions_app.services import presence
 
 
 class HostCollection(APIView):
     """The caller's hosts."""
 
+    @describes(shapes.HostList)
     def get(self, request: Request) -> HttpResponse:
         """All hosts that ever registered, with their readiness."""
         return json_answer({"hosts": fleet_rows.hosts(caller(request).user_id)})
@@ -27,6 +30,7 @@ class HostCollection(APIView):
 class HostResource(APIView):
     """One host."""
 
+    @describes(shapes.HostShape)
     def get(self, request: Request, host_id: str) -> HttpResponse:
         """Its state; 404 for another person's."""
         found = fleet_rows.host(caller(request).user_id, canonical_host(host_id) or "")
@@ -38,6 +42,7 @@ class HostResource(APIView):
 class RunnerCollection(APIView):
     """The caller's runners."""
 
+    @describes(shapes.RunnerList)
     def get(self, request: Request) -> HttpResponse:
         """Those that are connected."""
         return json_answer({"data": fleet_rows.online_runners(caller(request).user_id)})
@@ -46,6 +51,7 @@ class RunnerCollection(APIView):
 class RunnerStatus(APIView):
     """How one runner stands."""
 
+    @describes(shapes.RunnerState)
     def get(self, request: Request, runner_id: str) -> HttpResponse:
         """Connected or not, and the report of its end."""
         return json_answer(fleet_rows.runner_status(caller(request).user_id, runner_id))
@@ -56,6 +62,7 @@ class RunnerToken(APIView):
 
     permission_classes = (IsPresent,)
 
+    @describes(shapes.BearerShape, is_keyed=False)
     def post(self, request: Request, runner_id: str) -> Response:
         """The binding token's holder gets a bearer that stands for the runner's owner, for half an hour.
 

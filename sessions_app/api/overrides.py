@@ -7,8 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from omnigent.api.schema.describing import describes
 from omnigent.api.validation import parse
 from sessions_app.api.answers import caller
+from sessions_app.api.shapes import sessions as shapes
 from sessions_app.api.writing import answer, once
 from sessions_app.services import updating
 from sessions_app.services.receipts import Answer
@@ -25,6 +27,7 @@ class ResetModelOverride(BaseModel):
 class ModelOverrideReset(APIView):
     """Back to the agent's own model."""
 
+    @describes(shapes.ModelReset, body=ResetModelOverride)
     def post(self, request: Request, session_id: str) -> HttpResponse:
         """Clear the override if nobody has changed it since."""
         body = parse(ResetModelOverride, request.body)

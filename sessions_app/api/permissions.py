@@ -7,8 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from omnigent.api.schema.describing import describes
 from omnigent.api.validation import parse, parse_query
 from sessions_app.api.answers import caller, json_answer
+from sessions_app.api.shapes import resources as shapes
 from sessions_app.api.writing import NOTHING, answer, once
 from sessions_app.services import permissions
 from sessions_app.services.receipts import Answer
@@ -42,6 +44,7 @@ class GrantPermission(BaseModel):
 class Permissions(APIView):
     """Who may do what with a session."""
 
+    @describes(shapes.GrantPage, query=ListPermissions)
     def get(self, request: Request, session_id: str) -> HttpResponse:
         """A page of grants; a sub-agent shows those of its root."""
         asked = parse_query(ListPermissions, request.META["QUERY_STRING"])
@@ -50,6 +53,7 @@ class Permissions(APIView):
         )
         return json_answer({"permissions": page.rows, "next_cursor": page.next_cursor})
 
+    @describes(shapes.GrantShape, body=GrantPermission)
     def put(self, request: Request, session_id: str) -> HttpResponse:
         """Give a person, or `__public__`, a level; 200 with the grant."""
         body = parse(GrantPermission, request.body)
@@ -66,6 +70,7 @@ class Permissions(APIView):
 class Permission(APIView):
     """One person's grant."""
 
+    @describes({204: None})
     def delete(self, request: Request, session_id: str, user_id: str) -> HttpResponse:
         """Withdraw it, or leave; 204 whether there was one or not."""
 

@@ -9,8 +9,11 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from omnigent.api.pagination import PageQuery
+from omnigent.api.schema.describing import describes
+from omnigent.api.schema.models import reference
 from omnigent.api.validation import parse, parse_query
 from sessions_app.api.answers import caller, json_answer
+from sessions_app.api.shapes import account as shapes
 from sessions_app.api.writing import answer, once
 from sessions_app.models.project import PROJECT
 from sessions_app.services import projects
@@ -62,14 +65,19 @@ class Order(BaseModel):
     ordered_project_ids: Annotated[list[str], Field(max_length=MAX_ORDERED)] | None = None
 
 
+NAME = reference(shapes.ProjectName)
+
+
 class ProjectCollection(APIView):
     """The caller's projects."""
 
+    @describes(shapes.ProjectPage, query=PageQuery)
     def get(self, request: Request) -> HttpResponse:
         """A page of them, newest first unless asked otherwise."""
         asked = parse_query(PageQuery, request.META["QUERY_STRING"])
         return json_answer(projects.page(caller(request), asked.page(PROJECT)))
 
+    @describes(shapes.ProjectShape, body=NewProject)
     def post(self, request: Request) -> HttpResponse:
         """Make one; 409 for a name that the caller has used."""
         body = parse(NewProject, request.body)
@@ -84,10 +92,12 @@ class ProjectCollection(APIView):
 class ProjectResource(APIView):
     """One project; somebody else's is unknown."""
 
+    @describes(shapes.ProjectShape)
     def get(self, request: Request, project_id: str) -> HttpResponse:
         """The project."""
         return json_answer(projects.shown(projects.find(caller(request), project_id)))
 
+    @describes(shapes.ProjectShape, body=ChangedProject)
     def patch(self, request: Request, project_id: str) -> HttpResponse:
         """Rename it, or replace its config."""
         body = parse(ChangedProject, request.body)
@@ -100,6 +110,7 @@ class ProjectResource(APIView):
 
         return once(request, work)
 
+    @describes(shapes.DeletedProject)
     def delete(self, request: Request, project_id: str) -> HttpResponse:
         """Delete it; its sessions are unfiled."""
 
@@ -113,10 +124,12 @@ class ProjectResource(APIView):
 class ProjectOrdering(APIView):
     """How the caller's projects are ordered."""
 
+    @describes(shapes.ProjectOrderShape)
     def get(self, request: Request) -> HttpResponse:
         """The mode, and the manual order."""
         return json_answer(projects.order(caller(request)))
 
+    @describes(shapes.ProjectOrderShape, body=Order, refuses=(404,))
     def put(self, request: Request) -> HttpResponse:
         """Choose the mode, and the manual order."""
         body = parse(Order, request.body)
@@ -133,6 +146,7 @@ class ProjectOrdering(APIView):
 class ProjectNames(APIView):
     """What sessions can be filed under."""
 
+    @describes({"type": "array", "items": NAME})
     def get(self, request: Request) -> HttpResponse:
         """Projects in the caller's order, then names that only labels hold; those have no id."""
         return json_answer(projects.names(caller(request)))

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from omnigent.api.schema.describing import describes
 from omnigent.api.validation import parse
 from sessions_app.api.answers import caller
 from sessions_app.api.writing import NOTHING, once
@@ -29,6 +30,7 @@ class SetReadState(BaseModel):
 class ReadStateMark(APIView):
     """How far the caller has read a session."""
 
+    @describes({204: None}, body=SetReadState)
     def put(self, request: Request, session_id: str) -> HttpResponse:
         """Keep the caller's mark; 204."""
         body = parse(SetReadState, request.body)

@@ -8,8 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from omnigent.api.schema.describing import describes
 from omnigent.api.validation import parse
 from sessions_app.api.answers import caller, json_answer
+from sessions_app.api.shapes import account as shapes
 from sessions_app.api.writing import answer, once
 from sessions_app.models import SharingMode
 from sessions_app.services import access, sharing
@@ -42,10 +44,12 @@ class ChangeSharing(BaseModel):
 class SharingRules(APIView):
     """What may be shared on this server."""
 
+    @describes(shapes.SharingShape)
     def get(self, request: Request) -> HttpResponse:
         """The rules in force, and what they could be."""
         return json_answer(shown(sharing.rules(), is_editable=caller(request).is_admin))
 
+    @describes(shapes.SharingShape, body=ChangeSharing)
     def put(self, request: Request) -> HttpResponse:
         """Change the rules; administrators only."""
         body = parse(ChangeSharing, request.body)

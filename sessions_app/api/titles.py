@@ -7,8 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from omnigent.api.schema.describing import describes
 from omnigent.api.validation import parse
 from sessions_app.api.answers import caller
+from sessions_app.api.shapes import sessions as shapes
 from sessions_app.api.writing import answer, once
 from sessions_app.services import titles
 from sessions_app.services.receipts import Answer
@@ -38,6 +40,7 @@ def propose(request: Request, session_id: str, author: titles.Author) -> HttpRes
 class AutoTitle(APIView):
     """A better title than the first message's beginning, made by a client."""
 
+    @describes(shapes.TitleOutcome, body=ProposedTitle)
     def post(self, request: Request, session_id: str) -> HttpResponse:
         """Rename the session while its title is still the first message's."""
         return propose(request, session_id, "client")
@@ -46,6 +49,7 @@ class AutoTitle(APIView):
 class AgentTitle(APIView):
     """The agent's own idea of what the session is about."""
 
+    @describes(shapes.TitleOutcome, body=ProposedTitle)
     def post(self, request: Request, session_id: str) -> HttpResponse:
         """Rename the session unless a person has."""
         return propose(request, session_id, "agent")

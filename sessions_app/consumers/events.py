@@ -14,7 +14,7 @@ from omnigent.api.validation import ValidationFailed, load_json, parse
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol import inputs
 from sessions_app.bodies import Verdict
-from sessions_app.flows import compact, retry, stop
+from sessions_app.flows import commands, compact, retry, stop
 from sessions_app.process import Process
 from sessions_app.services import inputs as services
 from sessions_app.services import posting, verdicts
@@ -70,11 +70,16 @@ class PostEventConsumer(InputConsumer):
                 answers.append(posted.answer)
                 continue
             receipts = self.receipts(raw, number)
-            posted = await self.process.pool.run(
-                services.post, self.principal, self.session_id, event, receipts
-            )
+            posted = await self.posted(event, receipts)
             answers.append(await self.followed_up(posted, receipts))
         await self.json(ACCEPTED, orjson.dumps(answers if envelope.is_batch else answers[0]))
+
+    async def posted(self, event: inputs.SessionEvent, receipts: Receipts) -> services.Posted:
+        """Post with a transaction of its own."""
+        process, who = self.process, self.principal
+        if event.type == "slash_command":
+            return await commands.post(process, who, self.session_id, event, receipts)
+        return await process.pool.run(services.post, who, self.session_id, event, receipts)
 
     async def followed_up(self, posted: services.Posted, receipts: Receipts) -> Any:
         """The answer, once what has to be done outside the transaction is done."""

@@ -13,6 +13,7 @@ from omnigent.protocol import sse
 from sessions_app.events.broker import Subscription
 from sessions_app.process import Process
 from sessions_app.services import streaming
+from sessions_app.watching.viewers import Seat
 
 
 class StreamConsumer(HttpConsumer):
@@ -27,6 +28,7 @@ class StreamConsumer(HttpConsumer):
             cursor=self._cursor(),
             broker=process.broker,
         )
+        seat = self._sit_down(process, opening)
         try:
             await self.start(
                 200,
@@ -43,6 +45,21 @@ class StreamConsumer(HttpConsumer):
             return
         finally:
             process.broker.leave(opening.subscription)
+            if seat is not None:
+                process.viewers.leave(seat)
+
+    def _sit_down(self, process: Process, opening: streaming.Opening) -> Seat | None:
+        """A person's stream shows that they are there; programs that act for them are nobody."""
+        if self.principal.kind != "user":
+            return None
+        query = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
+        return process.viewers.join(
+            root=opening.root_pk,
+            session_id=opening.session_id,
+            user_id=self.principal.user_id,
+            idle=query.get("idle", [""])[-1].lower() in ("true", "1"),
+            subscription=opening.subscription,
+        )
 
     def _cursor(self) -> str | None:
         query = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
@@ -65,6 +82,9 @@ class StreamConsumer(HttpConsumer):
                 checked_at = now
             elif subscription.behind:
                 await self._catch_up(process, subscription)
+            elif aside := subscription.aside:
+                subscription.aside = b""
+                await self._feed(subscription, aside)
             elif data := subscription.take():
                 await self._feed(subscription, data)
             elif now >= quiet_until:

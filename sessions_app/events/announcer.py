@@ -3,7 +3,7 @@
 import base64
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +12,9 @@ from sessions_app.events.broker import Broker, Frame
 from sessions_app.events.bus import Bus
 
 logger = logging.getLogger(__name__)
+
+ROWS = "rows"
+"""The bell of sessions whose rows in lists look different."""
 
 Listener = Callable[[tuple[str, ...]], None]
 
@@ -46,12 +49,14 @@ class Announcer:
         """
         return bool(self._bus.limit) or self._broker.has_readers(session_id)
 
-    def log(self, by_session: Mapping[int, Sequence[Frame]]) -> None:
-        """Committed frames, by session."""
+    def log(self, by_session: Mapping[int, Sequence[Frame]], changed: Collection[int] = ()) -> None:
+        """Committed frames, by session; the rows of `changed` sessions look different from now on."""
         for session_id, frames in by_session.items():
             self._broker.publish(session_id, frames)
             if self._bus.limit:
-                self._send_frames(session_id, frames)
+                self._send_frames(session_id, frames, has_changed=session_id in changed)
+        if changed:
+            self._hear(ROWS, tuple(map(str, changed)))
 
     def bell(self, name: str, keys: Iterable[str] = ()) -> None:
         """Ring a named bell in every process."""
@@ -63,8 +68,10 @@ class Announcer:
                 message = orjson.dumps({"r": self._replica_id, "b": name, "k": ()})
             self._bus.send(message)
 
-    def _send_frames(self, session_id: int, frames: Sequence[Frame]) -> None:
+    def _send_frames(self, session_id: int, frames: Sequence[Frame], *, has_changed: bool) -> None:
         message: dict[str, object] = {"r": self._replica_id, "s": session_id}
+        if has_changed:
+            message["c"] = True
         if sum(len(data) for _, data in frames) * 4 // 3 + 64 * len(frames) < self._bus.limit:
             message["f"] = [(seq, base64.b64encode(data).decode()) for seq, data in frames]
         self._bus.send(orjson.dumps(message))
@@ -89,6 +96,8 @@ class Announcer:
             self._broker.publish(body["s"], [(seq, base64.b64decode(data)) for seq, data in body["f"]])
         else:
             self._broker.ring(body["s"])
+        if "c" in body:
+            self._hear(ROWS, (str(body["s"]),))
 
     def _lost(self) -> None:
         self._broker.ring_all()

@@ -19,7 +19,8 @@ class Subscription:
 
     A reader that waits is sent to directly by its feed. When frames are missing, or it was too slow for what
     the feed keeps, it is `behind`: it then reads the log from its cursor, and `rejoin` puts it back on the
-    feed. `fed_at` is when it was last sent anything, by `time.monotonic`.
+    feed. `fed_at` is when it was last sent anything, by `time.monotonic`. `aside` is to be sent next and is
+    not in the log.
     """
 
     def __init__(self, session_id: int, cursor: int, feed: "Feed") -> None:
@@ -29,6 +30,7 @@ class Subscription:
         self.is_doubted = False
         self.is_closed = False
         self.fed_at = time.monotonic()
+        self.aside = b""
         self._feed = feed
         self._push: Push | None = None
         self._unsent: Awaitable[None] | None = None
@@ -75,13 +77,18 @@ class Subscription:
         self.is_closed = True
         self._wake()
 
+    def put_aside(self, data: bytes) -> None:
+        """Send this when the reader has caught up; it replaces what was not sent yet."""
+        self.aside = data
+        self._wake()
+
     def rejoin(self) -> None:
         """Go back to the feed before the last read of the log, so that nothing falls between."""
         self.behind = False
 
     async def wait(self, push: Push, seconds: float) -> None:
         """Have the feed send through `push` until there is something else to do, at most for that long."""
-        if self.behind or self.is_doubted or self.is_closed:
+        if self.behind or self.is_doubted or self.is_closed or self.aside:
             return
         loop = asyncio.get_running_loop()
         self._push, self._waiter = push, loop.create_future()

@@ -14,6 +14,20 @@ from sessions_app.models import LogEntry, Session, Status
 
 COLUMNS = ("session_id", "seq", "type", "data", "created_at")
 
+QUIET = frozenset(
+    {
+        "response.output_text.delta",
+        "response.reasoning.started",
+        "response.reasoning_text.delta",
+        "response.reasoning_summary_text.delta",
+        "response.function_call_output.delta",
+        "response.heartbeat",
+        "response.retry",
+        "session.changed_files.invalidated",
+    }
+)
+"""What changes nothing that a list shows of the session."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -23,6 +37,11 @@ class Entry:
     seq: int
     type: str
     data: bytes
+
+    @property
+    def changes_row(self) -> bool:
+        """Whether the session's row in lists may look different after it."""
+        return self.type not in QUIET
 
     def frame(self) -> bytes:
         """The event as every subscriber receives it."""

@@ -14,15 +14,18 @@ def announce(entries: Sequence[Entry]) -> None:
     if process is None:
         return
     by_session: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
+    changed: set[int] = set()
     for entry in entries:
+        if entry.changes_row:
+            changed.add(entry.session_id)
         if process.announcer.is_followed(entry.session_id):
             by_session[entry.session_id].append((entry.seq, entry.frame()))
-    if by_session:
-        process.on_loop(process.announcer.log, by_session)
+    if by_session or changed:
+        process.on_loop(process.announcer.log, by_session, changed)
 
 
 def ring(name: str, *keys: str) -> None:
-    """Ring a named bell everywhere: `outbox`, `tunnel`, `access`, `deleted`; called after the commit."""
+    """Ring a named bell everywhere: `outbox`, `access`, `rows` and the like; called after the commit."""
     process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
     if process is not None:
         process.on_loop(process.announcer.bell, name, keys)

@@ -119,7 +119,10 @@ def keys_from() -> str:
 
 
 def snippets(text: str, keys: Sequence[int]) -> dict[int, str]:
-    """The earliest hit in each session's items, with its surroundings. Raises `TimeIsUpError`."""
+    """The earliest hit in each session's items, with its surroundings, where that is more than blanks.
+
+    Raises `TimeIsUpError`.
+    """
     place = "STRPOS" if connection.vendor == "postgresql" else "INSTR"
     earliest = (
         f"SELECT t.item_id FROM {TEXT} t WHERE t.session_id = chosen.value AND {place}(t.text, %s) > 0 "
@@ -132,7 +135,8 @@ def snippets(text: str, keys: Sequence[int]) -> dict[int, str]:
     )
     with limited(Deadline(SNIPPET_SECONDS)):
         rows = query(sql, [folded(text), id_list(keys)])
-    return {session: snippet(spoken(data), text) for session, data in rows}
+    shown = ((session, snippet(spoken(data), text)) for session, data in rows)
+    return {session: words for session, words in shown if words}
 
 
 def _probe(needle: str, deadline: Deadline) -> _Probe:

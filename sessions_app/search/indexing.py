@@ -20,6 +20,9 @@ LOCK = 0x6F6D6E69
 ITEM, TEXT = Item._meta.db_table, SearchText._meta.db_table
 SESSION, PROGRESS = Session._meta.db_table, SearchProgress._meta.db_table
 
+# Not as NOT EXISTS: for the few items behind the mark PostgreSQL would read the whole other table.
+UNREAD = f"(SELECT t.item_id FROM {TEXT} t WHERE t.item_id = item.id) IS NULL"
+
 
 @dataclass(frozen=True, slots=True)
 class Marks:
@@ -65,10 +68,7 @@ def is_behind() -> str:
     """The SQL of the question whether items are missing from the index; a constant per kind of database."""
     mark = f"COALESCE((SELECT indexed_to FROM {PROGRESS}), 0)"
     if connection.vendor == "postgresql":
-        return (
-            f"EXISTS (SELECT 1 FROM {ITEM} item WHERE item.id > {mark} "
-            f"AND NOT EXISTS (SELECT 1 FROM {TEXT} t WHERE t.item_id = item.id))"
-        )
+        return f"EXISTS (SELECT 1 FROM {ITEM} item WHERE item.id > {mark} AND {UNREAD})"
     return f"COALESCE((SELECT MAX(id) FROM {ITEM}), 0) > {mark}"
 
 
@@ -147,7 +147,7 @@ SELECT id, session_id, data, number = %s OR total >= %s FROM (
     ROW_NUMBER() OVER (ORDER BY id) AS number, SUM(octet_length(data)) OVER (ORDER BY id) AS total
   FROM (
     SELECT item.id, item.session_id, item.data FROM {ITEM} item
-    WHERE item.id > %s AND NOT EXISTS (SELECT 1 FROM {TEXT} t WHERE t.item_id = item.id)
+    WHERE item.id > %s AND {UNREAD}
     ORDER BY item.id LIMIT %s
   ) unread
 ) counted WHERE total - own < %s ORDER BY id

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db import OperationalError, connection, transaction
 
+from sessions_app.statements import Row
+
 STEPS = 2000
 """Instructions of SQLite's machine between two looks at the clock."""
 
@@ -75,21 +77,43 @@ def _set_timeouts(value: str) -> None:
 
 @contextmanager
 def patient(deadline: Deadline) -> Iterator[None]:
-    """A writer's transaction that waits for others no longer than the deadline; SQLite's one, or a lock's."""
+    """A writer's transaction that waits for others no longer than the deadline; else `TimeIsUpError`."""
     if connection.vendor == "postgresql":
         with _limited_postgresql(deadline):
             yield
         return
-    connection.ensure_connection()
-    raw: Any = connection.connection
-    (usual,) = raw.execute("PRAGMA busy_timeout").fetchone()
-    raw.execute(f"PRAGMA busy_timeout={max(1, int(1000 * deadline.left))}")
+    if connection.in_atomic_block:
+        yield
+        return
+    _begin(max(1, int(1000 * deadline.left)))
     try:
-        with transaction.atomic():
-            yield
+        yield
+    except BaseException:
+        _execute("ROLLBACK")
+        raise
+    _execute("COMMIT")
+
+
+def _begin(milliseconds: int) -> None:
+    """Start a writing transaction of SQLite.
+
+    Not by `atomic`: when its BEGIN fails, the cursor stays open in a cycle of garbage, and a thread that
+    collects it waits for this one's connection, maybe with the lock that this one is waiting for.
+    """
+    ((usual,),) = _execute("PRAGMA busy_timeout")
+    _execute(f"PRAGMA busy_timeout={milliseconds}")
+    try:
+        _execute("BEGIN IMMEDIATE")
     except OperationalError as error:
         if "locked" in str(error):
             raise TimeIsUpError from error
         raise
     finally:
-        raw.execute(f"PRAGMA busy_timeout={usual}")
+        _execute(f"PRAGMA busy_timeout={usual}")
+
+
+def _execute(sql: str) -> list[Row]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        rows: list[Row] = cursor.fetchall()
+        return rows

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from omnigent.accounts.identity import Principal
 from omnigent.errors import ErrorCode, OmnigentError
+from sessions_app.events import publish
 from sessions_app.models import Comment, CommentStatus, Session
 from sessions_app.services import access, rules
 from sessions_app.services.access import Access, Level
@@ -62,6 +64,7 @@ def add_comment(
             created_at=now,
             updated_at=now,
         )
+        _announce(found)
     return shown(row, found.public_id)
 
 
@@ -86,6 +89,7 @@ def change_comment(
         row.body = row.body if body is None else body
         row.status = row.status if status is None else status
         _touch([row])
+        _announce(found)
     return shown(row, found.public_id)
 
 
@@ -94,6 +98,7 @@ def delete_comment(*, principal: Principal, session_id: str, comment_id: str) ->
     found = access.require(principal, session_id, Level.EDIT)
     if not Comment.objects.filter(session=found.pk, public_id=comment_id).delete()[0]:
         raise _unknown()
+    _announce(found)
 
 
 def send_comments(
@@ -114,6 +119,7 @@ def send_comments(
             for row in rows:
                 row.status = CommentStatus.ADDRESSED
             _touch(rows)
+            _announce(found)
     return {"formatted_message": text, "sent_comment_ids": wanted}
 
 
@@ -162,6 +168,11 @@ def _locked(found: Access, comment_ids: Sequence[str]) -> list[Comment]:
     if len(by_id) < len(comment_ids):
         raise _unknown()
     return [by_id[comment_id] for comment_id in comment_ids]
+
+
+def _announce(found: Access) -> None:
+    """Lists show how many comments there are, and when the last one changed."""
+    transaction.on_commit(partial(publish.ring, "rows", str(found.pk)))
 
 
 def _touch(rows: Sequence[Comment]) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
@@ -15,7 +15,7 @@ from omnigent.protocol import events
 from sessions_app.events import log, publish
 from sessions_app.events.writer import Unit
 from sessions_app.models import Session
-from sessions_app.services import ingest, posting
+from sessions_app.services import families, ingest, posting
 from sessions_app.services.durability import streamed_transaction
 from sessions_app.services.memory import Mark, Memory
 from sessions_app.services.posting import ATTEMPTS, TROUBLES, PostUnit
@@ -65,6 +65,11 @@ class IngestUnit:
     def begins(self) -> bool:
         """Whether a response begins in it."""
         return any(isinstance(event, events.ResponseInProgress) for event in self.batch)
+
+    @property
+    def is_raising(self) -> bool:
+        """Whether the sessions above may have to show something of it; a lost response begins anew."""
+        return bool(self.memory.lost_id) or families.is_raising(self.batch)
 
     def only(self, *batch: events.Event) -> "IngestUnit":
         """Some of its events without its number, or its number without events."""
@@ -140,10 +145,12 @@ def _commit(groups: Groups) -> None:
     with streamed_transaction():
         now = timezone.now()
         live = {pk: group for pk, group in groups.items() if _is_live(group)}
-        if len(live) < len(groups) and any(unit.begins for group in groups.values() for unit in group):
-            # A follow-up turn takes one statement more, so the text goes the way of the rest.
+        others = [unit for pk, group in groups.items() if pk not in live for unit in group]
+        if any(unit.begins or unit.is_raising for unit in others):
+            # A follow-up turn takes one statement more, so the text goes the way of the rest. And rows are
+            # locked in the order of their ids, those of sessions above streaming ones too.
             live = {}
-        written = _append_live(live) if live else {}
+        written = _append_live(live, groups) if live else {}
         entries = [entry for part in written.values() for entry in part]
         rest = {pk: group for pk, group in groups.items() if pk not in written}
         if rest:
@@ -162,7 +169,8 @@ def _is_live(group: Sequence[IngestUnit]) -> bool:
 
 
 def _apply(groups: Groups, now: datetime, written: Sequence[log.Entry] = ()) -> None:
-    tick = Tick(lock(groups), now)
+    rising = {pk for pk, group in groups.items() if any(unit.is_raising for unit in group)}
+    tick = Tick(lock(groups, rising), now, groups)
     tick.adopt(written)
     for session_pk, group in groups.items():
         session = tick.sessions.get(session_pk)
@@ -233,25 +241,33 @@ def _joined(run: Sequence[events.OutputTextDelta]) -> events.OutputTextDelta:
 
 
 @cache
-def _live_text(rows: int) -> str:
+def _live_text(vendor: str, rows: int) -> str:
     table = Session._meta.db_table
-    if connection.vendor == "postgresql":
+    if vendor == "postgresql":
         first = "(%s::bigint, %s::bigint, %s::bigint, %s::text, %s::bigint)"
+        # Whoever locks a sub-agent has locked the sessions above it, so nobody may take a lower id later.
+        held = (
+            f", held AS (SELECT id FROM {table} WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE)"
+        )
+        source = "v JOIN held ON held.id = v.id"
     else:
-        first = "(%s, %s, %s, %s, %s)"
+        first, held, source = "(%s, %s, %s, %s, %s)", "", "v"
     values = ", ".join([first, *["(%s, %s, %s, %s, %s)"] * (rows - 1)])
     return (
-        f"WITH v(id, generation, size, stream, number) AS (VALUES {values}) "
+        f"WITH v(id, generation, size, stream, number) AS (VALUES {values}){held} "
         f"UPDATE {table} SET seq = seq + v.size, open_seq = COALESCE(open_seq, seq + 1), "
         f"ingest_stream = CASE WHEN v.number > 0 THEN v.stream ELSE ingest_stream END, "
         f"ingest_number = CASE WHEN v.number > 0 THEN v.number ELSE ingest_number END "
-        f"FROM v WHERE {table}.id = v.id AND relay_generation = v.generation AND NOT interrupt_fence "
+        f"FROM {source} WHERE {table}.id = v.id AND relay_generation = v.generation AND NOT interrupt_fence "
         f"RETURNING {table}.id, {table}.seq"
     )
 
 
-def _append_live(groups: Groups) -> dict[int, list[log.Entry]]:
-    """Number the deltas of any number of sessions with one statement; gives what is to be written."""
+def _append_live(groups: Groups, others: Collection[int]) -> dict[int, list[log.Entry]]:
+    """Number the deltas of any number of sessions with one statement; gives what is to be written.
+
+    `others` are the sessions that this transaction locks after them.
+    """
     batches = {
         pk: coalesce([event for unit in group for event in unit.batch]) for pk, group in groups.items()
     }
@@ -259,7 +275,9 @@ def _append_live(groups: Groups) -> dict[int, list[log.Entry]]:
     for pk in sorted(groups):
         last = groups[pk][-1]
         params += (pk, last.generation, len(batches[pk]), last.stream, last.number)
-    heads: dict[int, int] = dict(query(_live_text(len(groups)), params))
+    if connection.vendor == "postgresql":
+        params.append(sorted({*groups, *others}))
+    heads: dict[int, int] = dict(query(_live_text(connection.vendor, len(groups)), params))
     written: dict[int, list[log.Entry]] = {}
     for pk, head in heads.items():
         batch = batches[pk]

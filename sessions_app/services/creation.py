@@ -119,6 +119,8 @@ def _answer(session_pk: int, user_id: str, *, is_upload: bool) -> Answer:
 def _checked(principal: Principal, asked: Asked, body: NewSessionFields) -> NewSession:
     project = projects.project_of(principal, body.project_id)
     parent = _parent(principal, body.parent_session_id) if body.parent_session_id else None
+    if principal.kind == "runner" and parent is None:
+        raise OmnigentError(ErrorCode.FORBIDDEN, "A runner opens sessions only below one that it runs")
     if project is not None and parent is not None:
         raise rules.invalid("A sub-agent session is filed by way of its root")
     is_runner = parent is not None and bool(parent.runner_id) and parent.runner_id == principal.runner_id

@@ -23,9 +23,13 @@ ANSWERS = {
 }
 
 
-def ask(tick: Tick, session: Session, event: events.ElicitationRequest) -> None:
-    """Record a question and show it; asking again with the same id while it is open only shows it again."""
-    row, _ = Elicitation.objects.get_or_create(
+def ask(tick: Tick, session: Session, event: events.ElicitationRequest) -> Elicitation | None:
+    """Record a question and show it; asked again with the same id while it is open it is only shown again.
+
+    One that was void is open again, because somebody waits for it after all. One that a person has answered
+    is not asked twice: it is given, so that whoever asks learns the verdict.
+    """
+    row, is_new = Elicitation.objects.get_or_create(
         session=session,
         public_id=event.elicitation_id,
         defaults={
@@ -34,9 +38,20 @@ def ask(tick: Tick, session: Session, event: events.ElicitationRequest) -> None:
             "created_at": tick.now,
         },
     )
-    if row.status == ElicitationStatus.PENDING and row.pk not in tick.voided:
-        session.questions[row.pk] = row.public_id
+    if not is_new and row.status != ElicitationStatus.PENDING:
+        if row.resolved_by:
+            return row
+        _reopen(row)
+    tick.voided.discard(row.pk)
+    session.questions[row.pk] = row.public_id
     tick.append(session, event)
+    return None
+
+
+def _reopen(row: Elicitation) -> None:
+    Elicitation.objects.filter(pk=row.pk).update(
+        status=ElicitationStatus.PENDING, action="", content=None, resolved_at=None, delivered_at=None
+    )
 
 
 def _plain(event: events.ElicitationRequest) -> dict[str, Any]:
@@ -65,14 +80,25 @@ def answer(
     return None if row is None else Answered(row, was_answered_now=bool(won))
 
 
-def echo(tick: Tick, session: Session, event: events.ElicitationResolved) -> None:
-    """The runner says that a question is closed: a verdict is delivered, or the question is void."""
+def echo(
+    tick: Tick,
+    session: Session,
+    event: events.ElicitationResolved,
+    *,
+    unanswered: ElicitationStatus = ElicitationStatus.EXPIRED,
+) -> None:
+    """The runner says that a question is closed: a verdict is delivered, or it has waited long enough.
+
+    A question without a verdict here was answered there as the event says, or else becomes `unanswered`.
+    """
     rows = Elicitation.objects.filter(session=session, public_id=event.elicitation_id)
     rows.filter(status__in=[*ANSWERS.values()]).update(
         status=ElicitationStatus.DELIVERED, delivered_at=tick.now
     )
     rows.filter(status=ElicitationStatus.PENDING).update(
-        status=ElicitationStatus.CANCELLED, action="cancel", resolved_at=tick.now
+        status=ANSWERS.get(event.action or "", unanswered),
+        action=event.action or "cancel",
+        resolved_at=tick.now,
     )
     _forget(session, event.elicitation_id)
     tick.append(session, event)

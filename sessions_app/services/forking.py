@@ -24,6 +24,9 @@ ID_SHOWN = 16
 def checked(principal: Principal, source_id: str, body: ForkSession) -> NewSession:
     """The session that a fork makes. Whoever may read the source may fork it, and owns the fork."""
     found = access.require(principal, source_id, Level.READ)
+    if principal.kind == "runner":
+        # A fork belongs to whoever makes it, and no runner owns anything.
+        raise OmnigentError(ErrorCode.FORBIDDEN, "A runner may not fork a session")
     source: Session | None = Session.objects.select_related("agent").filter(pk=found.pk).first()
     if source is None:
         raise access.not_found()

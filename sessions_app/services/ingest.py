@@ -6,7 +6,7 @@ from typing import Any
 
 from omnigent.protocol import events, items
 from sessions_app.models import Session, Status
-from sessions_app.services import continuing, elicitations, turns, usage
+from sessions_app.services import continuing, elicitations, turns, usage, verdicts
 from sessions_app.services.memory import TEXT_DELTA, Memory
 from sessions_app.services.tick import NewItem, Tick, flat_item
 
@@ -225,7 +225,16 @@ def _model(tick: Tick, session: Session, memory: Memory, event: events.Event) ->
 
 def _ask(tick: Tick, session: Session, memory: Memory, event: events.Event) -> None:
     assert isinstance(event, events.ElicitationRequest)
-    elicitations.ask(tick, session, event)
+    answered = elicitations.ask(tick, session, event)
+    if answered is not None:
+        # The runner has parked again what it had parked before: the verdict stands.
+        verdicts.send(
+            tick,
+            session,
+            elicitation_id=answered.public_id,
+            action=answered.action,
+            content=answered.content,
+        )
 
 
 def _answered(tick: Tick, session: Session, memory: Memory, event: events.Event) -> None:

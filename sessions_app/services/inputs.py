@@ -13,7 +13,17 @@ from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import mint
 from omnigent.protocol import events, inputs
 from sessions_app.models import OutboxKind, Session
-from sessions_app.services import additions, compaction, messages, outbox, reports, turns, verdicts
+from sessions_app.services import (
+    additions,
+    commands,
+    compaction,
+    messages,
+    outbox,
+    reports,
+    subagents,
+    turns,
+    verdicts,
+)
 from sessions_app.services.access import Access, Level, not_found, require
 from sessions_app.services.receipts import Receipts
 from sessions_app.services.tick import Tick, tick_of
@@ -41,14 +51,34 @@ class Input:
     principal: Principal
     access: Access
     user_id: str = field(default="")
+    skill_text: str = field(default="")
     then: str = field(default="")
 
 
-def post(principal: Principal, session_id: str, event: inputs.SessionEvent, receipts: Receipts) -> Posted:
-    """Take one event. Raises OmnigentError; then nothing of it is stored."""
+def admit(principal: Principal, session_id: str, event: inputs.SessionEvent) -> tuple[Access, inputs.Payload]:
+    """The session that an event is for, and what it says. Raises OmnigentError if it may not be posted."""
     access = require(principal, session_id, _level(event.type))
     payload = read_payload(event)
     check_rights(event, access)
+    if isinstance(payload, inputs.Approval) and payload.elicitation_id is not None:
+        access = verdicts.asking(principal, access, payload.elicitation_id)
+    return access, payload
+
+
+def post(
+    principal: Principal,
+    session_id: str,
+    event: inputs.SessionEvent,
+    receipts: Receipts,
+    skill_text: str | None = None,
+) -> Posted:
+    """Take one event. Raises OmnigentError; then nothing of it is stored.
+
+    `skill_text` is what a runner says that a slash command means; the agent's bundle tells it otherwise.
+    """
+    access, payload = admit(principal, session_id, event)
+    if isinstance(payload, inputs.SlashCommand) and skill_text is None:
+        skill_text = commands.text_of(access.pk, payload.name, payload.arguments)
     with receipts.replayed(principal) as replay:
         if replay is not None:
             return Posted(answer=replay)
@@ -56,7 +86,7 @@ def post(principal: Principal, session_id: str, event: inputs.SessionEvent, rece
             answer = _add(access, additions.read(event, payload, timezone.now()))
             posted = Posted(answer=answer, session_pk=access.pk)
         else:
-            posted = _handle(principal, access, event, payload)
+            posted = _handle(principal, access, event, payload, skill_text or "")
         if not posted.then:
             receipts.record(202, posted.answer)
     return posted
@@ -75,7 +105,11 @@ def _add(access: Access, addition: additions.Addition) -> Mapping[str, Any]:
 
 
 def _handle(
-    principal: Principal, access: Access, event: inputs.SessionEvent, payload: inputs.Payload
+    principal: Principal,
+    access: Access,
+    event: inputs.SessionEvent,
+    payload: inputs.Payload,
+    skill_text: str,
 ) -> Posted:
     with tick_of([access.pk]) as tick:
         session = tick.sessions.get(access.pk)
@@ -90,6 +124,7 @@ def _handle(
             principal=principal,
             access=access,
             user_id=event.created_by or author,
+            skill_text=skill_text,
         )
         answer = HANDLERS[event.type](given)
         return Posted(answer=answer, then=given.then, session_pk=access.pk)
@@ -109,6 +144,8 @@ def read_payload(event: inputs.SessionEvent) -> inputs.Payload:
 
 
 def _level(event_type: str) -> Level:
+    if event_type == "approval":
+        return verdicts.level()
     return Level.OWNER if event_type == "stop_session" else Level.EDIT
 
 
@@ -135,6 +172,17 @@ def _message(given: Input) -> Mapping[str, Any]:
         given.tick.add_item(given.session, addition.item)
         given.tick.append(given.session, addition.event)
     return addition.answer
+
+
+def _command(given: Input) -> Mapping[str, Any]:
+    return commands.take(
+        given.tick,
+        given.session,
+        given.event,
+        given.payload,
+        text=given.skill_text,
+        user_id=given.user_id,
+    )
 
 
 def _interrupt(given: Input) -> Mapping[str, Any]:
@@ -202,10 +250,12 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "interrupt": _interrupt,
         "approval": _approval,
         "function_call_output": _tool_result,
+        "slash_command": _command,
         "stop_session": _stop,
         "compact": _compact,
         "retry_session": _retry,
         "mcp_elicitation": reports.ask,
+        "external_subagent_start": subagents.start,
         "external_tool_output_delta": reports.tool_output_delta,
         "external_output_reasoning_delta": reports.reasoning_delta,
         "external_session_status": reports.status,

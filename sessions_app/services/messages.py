@@ -22,7 +22,7 @@ def take(
         known = Item.objects.filter(session=session, stable_id=message.stable_id).first()
         if known is not None:
             return _repeated(known, message)
-    _refuse_closed(session)
+    refuse_closed(session)
     require_runner(session)
     files.require_attachable(session.pk, message.item.content)
     authored = items.Message(role="user", content=message.item.content, user_authored=True)
@@ -57,7 +57,8 @@ def _repeated(known: Item, message: inputs.MessageInput) -> dict[str, Any]:
     return {"queued": True, "item_id": known.public_id}
 
 
-def _refuse_closed(session: Session) -> None:
+def refuse_closed(session: Session) -> None:
+    """Raise if the session is a sub-agent's that was closed."""
     if session.parent_id is None:
         return
     if SessionLabel.objects.filter(session=session, key=CLOSED_LABEL).exists():

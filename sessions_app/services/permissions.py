@@ -54,7 +54,7 @@ def grant_permission(*, principal: Principal, session_id: str, user_id: str, lev
         _refuse_owner(found, user_id)
         sharing.refuse_grant(user_id=user_id, level=level)
         Grant.objects.update_or_create(session_id=found.pk, user_id=user_id, defaults={"level": level})
-        _announce(found)
+        _announce(found, shown=True)
     return _row(found.public_id, user_id, level)
 
 
@@ -86,10 +86,14 @@ def _refuse_owner(found: access.Access, user_id: str) -> None:
         raise OmnigentError(ErrorCode.FORBIDDEN, "The owner's permission cannot be changed")
 
 
-def _announce(found: access.Access) -> None:
-    """Open streams ask again whether their readers may go on, those of sub-agents too."""
+def _announce(found: access.Access, *, shown: bool = False) -> None:
+    """Open streams ask again whether their readers may go on, those of sub-agents too; the tree may be new
+    to somebody when it is `shown` to them.
+    """
     tree = with_descendants(found.pk)
     transaction.on_commit(partial(publish.ring, "access", *map(str, tree)))
+    if shown:
+        transaction.on_commit(partial(publish.ring, "shown", *map(str, tree)))
 
 
 def _root(found: access.Access) -> tuple[int, str]:

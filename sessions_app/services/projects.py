@@ -1,6 +1,7 @@
 """Projects: a person's folders, how they are ordered, and which sessions lie in them."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -11,6 +12,7 @@ from omnigent.accounts.identity import Principal
 from omnigent.api.pagination import Keyset, Page, cut, envelope
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import canonical
+from sessions_app.events import publish
 from sessions_app.models import Project, ProjectOrder, Session, SessionLabel, SortMode
 from sessions_app.models.project import PROJECT
 from sessions_app.services import rules
@@ -88,6 +90,7 @@ def _saved(project: Project) -> Project:
     try:
         with transaction.atomic():
             project.save()
+            _announce()
     except IntegrityError:
         raise OmnigentError(
             ErrorCode.ALREADY_EXISTS, f"A project named '{project.name}' exists already"
@@ -99,8 +102,17 @@ def delete_project(*, principal: Principal, project_id: str) -> str:
     """Delete a project; its sessions stay and are unfiled. Gives its id."""
     project = find(principal, project_id)
     public_id: str = project.public_id
-    project.delete()
+    with transaction.atomic():
+        unfiled = list(project.sessions.values_list("pk", flat=True))
+        project.delete()
+        _announce()
+        if unfiled:
+            transaction.on_commit(partial(publish.ring, "rows", *map(str, unfiled)))
     return public_id
+
+
+def _announce() -> None:
+    transaction.on_commit(partial(publish.ring, "projects"))
 
 
 def order(principal: Principal) -> Shown:
@@ -123,6 +135,7 @@ def set_order(*, principal: Principal, sort_mode: str, project_ids: Sequence[str
             raise not_found()
         wished["project_ids"] = ids
     ProjectOrder.objects.update_or_create(owner=principal.user_id, defaults=wished)
+    _announce()
     return order(principal)
 
 

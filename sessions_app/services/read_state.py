@@ -1,7 +1,12 @@
 """How far each person has read a session; nobody else sees it, and the session does not change by it."""
 
+from functools import partial
+
+from django.db import transaction
+
 from omnigent.accounts.identity import Principal
 from omnigent.errors import ErrorCode, OmnigentError
+from sessions_app.events import publish
 from sessions_app.models import ReadState
 from sessions_app.services import access
 from sessions_app.services.access import Level
@@ -18,6 +23,7 @@ def set_read_state(*, principal: Principal, session_id: str, last_seen: int, unr
         unique_fields=["session", "user_id"],
         update_fields=["last_seen", "unread"],
     )
+    transaction.on_commit(partial(publish.ring, "rows", str(found.pk)))
 
 
 def drop_read_state(*, session_pk: int, user_id: str) -> None:

@@ -172,11 +172,18 @@ class Receipts:
     def replayed(self, principal: Principal) -> Iterator[Mapping[str, Any] | None]:
         """A transaction that holds the key; gives the answer of an earlier request under it, if any."""
         with transaction.atomic():
-            self._claimed = claim(principal, self._key, asked_for=self._asked_for)
-            if self._claimed is not None and self._part:
-                self._claimed = _part_of(self._claimed, self._part)
+            self._claimed = self._claim(principal)
             known = UNKNOWN if self._claimed is None else take(self._claimed)
             yield None if known.answer is None else orjson.loads(known.answer.body)
+
+    def is_answered(self, principal: Principal) -> bool:
+        """Whether an earlier request under the key was answered. Raises as `look` does."""
+        claimed = self._claim(principal)
+        return look(claimed).answer is not None
+
+    def _claim(self, principal: Principal) -> Claim | None:
+        claimed = claim(principal, self._key, asked_for=self._asked_for)
+        return _part_of(claimed, self._part) if claimed is not None and self._part else claimed
 
     def record(self, status: int, answer: Mapping[str, Any]) -> None:
         """Keep the answer."""

@@ -4,7 +4,7 @@ import orjson
 
 from omnigent.protocol import inputs, items
 from sessions_app.models import Item, Outbox, OutboxKind, Session
-from sessions_app.services import ingest, messages, outbox, turns
+from sessions_app.services import commands, ingest, messages, outbox, turns
 from sessions_app.services.memory import recall
 from sessions_app.services.tick import Tick, tick_of
 
@@ -43,10 +43,10 @@ def deliver_unanswered(tick: Tick, session: Session, *, past_errors: bool = Fals
         last = written.exclude(type=items.Error.type).order_by("-position").first()
     else:
         last = written.filter(position=session.position).first()
-    if last is None or last.type != items.Message.type or Outbox.objects.filter(session=session).exists():
+    if last is None or session.status in turns.BUSY or Outbox.objects.filter(session=session).exists():
         return False
-    message = items.parse_item(last.type, orjson.loads(last.data))
-    if not isinstance(message, items.Message) or message.role != "user" or session.status in turns.BUSY:
+    message = _asked(last)
+    if message is None:
         return False
     event = inputs.SessionEvent(type="message", data={})
     given = inputs.MessageInput(item=message, stable_id=last.stable_id)
@@ -54,3 +54,13 @@ def deliver_unanswered(tick: Tick, session: Session, *, past_errors: bool = Fals
     body = messages.forwarded(session, last.public_id, event, given)
     outbox.put(tick, session, OutboxKind.MESSAGE, body, item_id=last.public_id)
     return True
+
+
+def _asked(item: Item) -> items.Message | None:
+    """What an item asks the agent to do, if it does."""
+    if item.type not in (items.Message.type, items.SlashCommand.type):
+        return None
+    data = items.parse_item(item.type, orjson.loads(item.data))
+    if isinstance(data, items.SlashCommand) and data.kind == "skill":
+        return commands.as_message(item.session_id, data)
+    return data if isinstance(data, items.Message) and data.role == "user" else None

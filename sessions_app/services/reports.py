@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from omnigent.ids import ELICITATION, mint
 from omnigent.protocol import events, inputs
+from sessions_app.models import ElicitationStatus
 from sessions_app.services import changes, elicitations, ingest, rules, turns, usage
 
 if TYPE_CHECKING:
@@ -43,23 +44,16 @@ def status(given: "Input") -> Mapping[str, Any]:
         background_tasks=report.background_tasks,
         blocked_on=report.blocked_on,
     )
-    session.background = _background(report)
     if report.status == "running":
-        turns.running_edge(tick, session, edge)
+        turns.begin_elsewhere(tick, session, edge)
         return DONE
     if report.status == "failed":
         message = report.output or "The turn failed"
         error = events.error_object(FAILED_ELSEWHERE, message)
         turns.failed_edge(tick, session, dataclasses.replace(edge, error=error))
     else:
-        turns.resting_edge(tick, session, edge)
+        turns.rest_elsewhere(tick, session, edge)
     return DONE
-
-
-def _background(report: inputs.ExternalSessionStatus) -> dict[str, Any] | None:
-    if report.background_task_count is None and report.background_tasks is None:
-        return None
-    return {"count": report.background_task_count, "tasks": report.background_tasks}
 
 
 def interrupted(given: "Input") -> Mapping[str, Any]:
@@ -79,9 +73,8 @@ def used(given: "Input") -> Mapping[str, Any]:
 def resolved(given: "Input") -> Mapping[str, Any]:
     """A question was answered elsewhere."""
     report: inputs.ExternalElicitationResolved = given.payload
-    elicitations.echo(
-        given.tick, given.session, events.ElicitationResolved(elicitation_id=report.elicitation_id)
-    )
+    event = events.ElicitationResolved(elicitation_id=report.elicitation_id)
+    elicitations.echo(given.tick, given.session, event, unanswered=ElicitationStatus.CANCELLED)
     return DONE
 
 

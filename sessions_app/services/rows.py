@@ -1,13 +1,14 @@
 """Session rows in bulk: locked together with what a change needs to know, written back in one statement."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import orjson
 from django.db import connection
-from django.db.models import Exists, F, Func, OuterRef, QuerySet, Subquery, TextField
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, QuerySet, Subquery, TextField
+from django.db.models.expressions import RawSQL
 from django.db.models.sql.compiler import SQLCompiler
 
 from agents_app.models import Agent
@@ -22,9 +23,59 @@ from sessions_app.models import (
 )
 from sessions_app.statements import query, with_constants
 
+LISTED = frozenset(
+    {
+        *("title", "project_id", "status", "archived", "runner_id", "host_id", "workspace", "git_branch"),
+        *("reasoning_effort", "external_session_id", "updated_at"),
+    }
+)
+"""What lists show of a session; labels move `updated_at`."""
+
 LARGEST = 512
+PLAIN, RISING = -1, -2
 AGENT_FIELDS = ("id", "public_id", "name", "harness")
 BESIDE = ("running_turn_id", "running_response_id", "has_input", "has_new_input")
+
+MUTABLE = (
+    "title",
+    "folded_title",
+    "auto_title",
+    "project_id",
+    "status",
+    "active_response_id",
+    "last_task_error",
+    "interrupt_fence",
+    "runner_id",
+    "host_id",
+    "workspace",
+    "git_branch",
+    "reasoning_effort",
+    "model_override",
+    "harness_override",
+    "external_session_id",
+    "terminal_launch_args",
+    "share_workspace_files",
+    "archived",
+    "reported_model",
+    "context_tokens",
+    "context_window",
+    "usage_by_model",
+    "usage_below",
+    "is_usage_due",
+    "accounted_cost_usd",
+    "policy_cost_usd",
+    "todos",
+    "background",
+    "compacting_until",
+    "relay_generation",
+    "seq",
+    "open_seq",
+    "position",
+    "ingest_stream",
+    "ingest_number",
+    "updated_at",
+)
+"""What a change may write; each has its place in `values`."""
 
 
 class ById(Func):
@@ -41,30 +92,73 @@ class ById(Func):
 
 @dataclass(frozen=True, slots=True)
 class LockText:
-    """The compiled query for some number of ids; negative numbers among its parameters are their places."""
+    """The compiled query for some number of ids, whose places PLAIN and RISING hold among its parameters.
+
+    On PostgreSQL `hold` takes the locks first: a statement that had to wait for a row sees the new version of
+    that row, but the other tables as they were when it began.
+    """
 
     sql: str
     params: tuple[Any, ...]
+    hold: str
+    hold_params: tuple[Any, ...]
     converters: tuple[tuple[int, tuple[Any, ...], Any], ...]
     fields: tuple[str, ...]
     places: dict[str, int]
 
 
-def lock(session_ids: Iterable[int]) -> list[Session]:
-    """The rows with their agents, locked in id order until the transaction ends, without missing ones."""
-    wanted = sorted(set(session_ids))
+def lock(session_ids: Iterable[int], rising: Collection[int] = ()) -> list[Session]:
+    """The rows with their agents, locked in id order until the transaction ends, without missing ones.
+
+    Those of `rising` bring along all sessions above them.
+    """
+    plain = set(session_ids).difference(rising)
+    if rising and len(plain) + len(rising) > LARGEST:
+        plain, rising = plain.union(_above(rising)), ()
+    if rising:
+        return _lock(sorted(plain), sorted(set(rising)))
+    wanted = sorted(plain)
     found: list[Session] = []
     for start in range(0, len(wanted), LARGEST):
-        found += _lock(wanted[start : start + LARGEST])
+        found += _lock(wanted[start : start + LARGEST], [])
     return found
 
 
-def _lock(ids: Sequence[int]) -> list[Session]:
-    size = 1 << (len(ids) - 1).bit_length()
-    text = _lock_text(connection.vendor, size)
-    padded = [*ids, *[ids[-1]] * (size - len(ids))]
-    params = [padded[-value - 1] if isinstance(value, int) and value < 0 else value for value in text.params]
-    return [_session(text, list(row)) for row in query(text.sql, params)]
+_ABOVE = """
+WITH RECURSIVE up(id, parent_id) AS (
+  SELECT id, parent_id FROM {table} WHERE id IN ({marks})
+  UNION
+  SELECT above.id, above.parent_id FROM {table} above JOIN up ON above.id = up.parent_id
+)
+SELECT id FROM up
+"""
+
+
+def _above(session_ids: Collection[int]) -> list[int]:
+    marks = ", ".join(["%s"] * len(session_ids))
+    text = _ABOVE.format(table=Session._meta.db_table, marks=marks)
+    return [pk for (pk,) in query(text, sorted(session_ids))]
+
+
+def _lock(plain: Sequence[int], rising: Sequence[int]) -> list[Session]:
+    text = _lock_text(connection.vendor, _padded(len(plain)), _padded(len(rising)))
+    if text.hold:
+        query(text.hold, _params(text.hold_params, plain, rising))
+    return [_session(text, list(row)) for row in query(text.sql, _params(text.params, plain, rising))]
+
+
+def _params(holes: Sequence[Any], plain: Sequence[int], rising: Sequence[int]) -> list[Any]:
+    values = {PLAIN: iter(_filled(plain)), RISING: iter(_filled(rising))}
+    return [next(values[hole]) if hole in values else hole for hole in holes]
+
+
+def _padded(size: int) -> int:
+    """The next power of two, so that few texts are compiled."""
+    return 1 << (size - 1).bit_length() if size else 0
+
+
+def _filled(ids: Sequence[int]) -> list[int]:
+    return [*ids, *[ids[-1]] * (_padded(len(ids)) - len(ids))] if ids else []
 
 
 def _session(text: LockText, row: list[Any]) -> Session:
@@ -82,15 +176,21 @@ def _session(text: LockText, row: list[Any]) -> Session:
     return session
 
 
-@lru_cache(maxsize=64)
-def _lock_text(vendor: str, size: int) -> LockText:
-    query = _locked(list(range(-1, -size - 1, -1))).query
-    compiler = query.get_compiler(using=connection.alias)
+@lru_cache(maxsize=128)
+def _lock_text(vendor: str, plain: int, rising: int) -> LockText:
+    wanted = _wanted(vendor, plain, rising)
+    compiler = _locked(wanted).query.get_compiler(using=connection.alias)
     sql, params = with_constants(*compiler.as_sql())
+    hold, hold_params = "", ()
+    if vendor == "postgresql":
+        bare = _bare(wanted).values_list("pk").query.get_compiler(using=connection.alias)
+        hold, hold_params = with_constants(*bare.as_sql())
     converters = compiler.get_converters([column[0] for column in compiler.select])
     return LockText(
         sql=sql,
         params=params,
+        hold=hold,
+        hold_params=hold_params,
         converters=tuple(
             (place, tuple(functions), expression) for place, (functions, expression) in converters.items()
         ),
@@ -99,24 +199,41 @@ def _lock_text(vendor: str, size: int) -> LockText:
     )
 
 
-def _locked(ids: list[int]) -> "QuerySet[Session]":
+def _wanted(vendor: str, plain: int, rising: int) -> RawSQL:
+    """For the rows to lock. On PostgreSQL an array keeps the planner at the index whatever it guesses."""
+    column, holes = f"{Session._meta.db_table}.id", ", ".join(["%s"] * plain)
+    params = [RISING] * rising + [PLAIN] * plain
+    if not rising:
+        return RawSQL(f"{column} IN ({holes})", params, output_field=BooleanField())
+    found = _ABOVE.format(table=Session._meta.db_table, marks=", ".join(["%s"] * rising))
+    if plain:
+        found += f"UNION SELECT id FROM {Session._meta.db_table} WHERE id IN ({holes})"
+    among = f"= ANY(ARRAY({found}))" if vendor == "postgresql" else f"IN ({found})"
+    return RawSQL(f"{column} {among}", params, output_field=BooleanField())
+
+
+def _locked(wanted: RawSQL) -> "QuerySet[Session]":
     running = Turn.objects.filter(session=OuterRef("pk"), status=TurnStatus.RUNNING)
     waiting = Outbox.objects.filter(session=OuterRef("pk"), kind=OutboxKind.MESSAGE)
     asked = Elicitation.objects.filter(session=OuterRef("pk"), status=ElicitationStatus.PENDING)
-    rows: QuerySet[Session] = (
-        Session.objects.select_for_update(of=("self",))
-        .filter(pk__in=ids)
-        .annotate(
-            running_turn_id=Subquery(running.values("pk")[:1]),
-            running_response_id=Subquery(running.values("response_id")[:1]),
-            has_input=Exists(waiting),
-            has_new_input=Exists(waiting.filter(claimed_by="")),
-            asked=Subquery(asked.values(by_id=ById("pk", "public_id"))),
-            **{f"agent_{name}_": F(f"agent__{name}") for name in AGENT_FIELDS},
-        )
-        .order_by("pk")
+    rows: QuerySet[Session] = _bare(wanted).annotate(
+        running_turn_id=Subquery(running.values("pk")[:1]),
+        running_response_id=Subquery(running.values("response_id")[:1]),
+        has_input=Exists(waiting),
+        has_new_input=Exists(waiting.filter(claimed_by="")),
+        asked=Subquery(asked.values(by_id=ById("pk", "public_id"))),
+        **{f"agent_{name}_": F(f"agent__{name}") for name in AGENT_FIELDS},
     )
     return rows
+
+
+def _bare(wanted: RawSQL) -> Any:  # a queryset that annotations may be added to under the names of attributes
+    return Session.objects.select_for_update(of=("self",)).filter(wanted).order_by("pk")
+
+
+def values(session: Session) -> tuple[Any, ...]:
+    """The row's MUTABLE columns."""
+    return tuple([getattr(session, name) for name in MUTABLE])
 
 
 def write(sessions: Sequence[Session], fields: Sequence[str]) -> None:

@@ -15,9 +15,9 @@ from sessions_app.models import Grant, Kind, LogEntry, Project, Session, Session
 from sessions_app.models.session import new_session_id
 from sessions_app.search import indexing
 from sessions_app.services import blobs, copying, files, spending
-from sessions_app.services.access import Level
+from sessions_app.services.access import Level, not_found
 from sessions_app.services.copying import History
-from sessions_app.services.tick import NewItem, tick_of
+from sessions_app.services.tick import NewItem, Tick, tick_of
 from sessions_app.statements import query
 
 SEED_RESPONSE = "seed"
@@ -45,30 +45,45 @@ class NewSession:
     host_id: str = ""
     workspace: str = ""
     git_branch: str = ""
+    external_session_id: str = ""
     initial_items: Sequence[items.ItemData] = ()
     history: History | None = None
 
 
 def create_session(*, new: NewSession, owner: str) -> Session:
     """Create a session with its labels and first items. Raises CONFLICT for a taken child title."""
-    try:
+    if new.parent is None:
         with transaction.atomic():
-            session = _insert(new, owner)
-            write_labels(session, new.labels)
-            if new.history is not None:
-                copying.copy_items(new.history, session)
-            if new.initial_items:
-                with tick_of([session.pk]) as tick:
-                    for data in new.initial_items:
-                        tick.add_item(
-                            tick.sessions[session.pk], NewItem(data=data, response_id=SEED_RESPONSE)
-                        )
+            return _store(new, owner)
+    try:
+        # The parent's row first: whoever locks a sub-agent has locked those above it before.
+        with transaction.atomic(), tick_of([new.parent.pk]) as tick:
+            if new.parent.pk not in tick.sessions:
+                raise not_found()
+            return create_child(tick, new=new, owner=owner)
     except IntegrityError:
-        if new.parent is None:
-            raise
         raise OmnigentError(
             ErrorCode.CONFLICT, f"A sub-agent session titled '{new.title}' exists already"
         ) from None
+
+
+def create_child(tick: Tick, *, new: NewSession, owner: str) -> Session:
+    """Create a sub-agent of a session that the tick has locked. Raises IntegrityError for a taken title."""
+    child = _store(new, owner)
+    tick.adopt_child(child)
+    return child
+
+
+def _store(new: NewSession, owner: str) -> Session:
+    session = _insert(new, owner)
+    write_labels(session, new.labels)
+    transaction.on_commit(partial(publish.ring, "shown", str(session.pk)))
+    if new.history is not None:
+        copying.copy_items(new.history, session)
+    if new.initial_items:
+        with tick_of([session.pk]) as tick:
+            for data in new.initial_items:
+                tick.add_item(tick.sessions[session.pk], NewItem(data=data, response_id=SEED_RESPONSE))
     return session
 
 
@@ -91,6 +106,7 @@ def _insert(new: NewSession, owner: str) -> Session:
         host_id=new.host_id,
         workspace=new.workspace,
         git_branch=new.git_branch,
+        external_session_id=new.external_session_id,
         context_window=new.agent.details.get("context_window"),
         sub_agent_name=new.sub_agent_name,
         position=0 if new.history is None else new.history.end,

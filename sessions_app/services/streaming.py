@@ -19,6 +19,7 @@ class Opening:
     """A reader's beginning: its subscription and the frames to send before anything else."""
 
     session_id: str
+    root_pk: int
     subscription: Subscription
     epoch: int
     preamble: bytes
@@ -67,7 +68,13 @@ def open_stream(*, principal: Principal, session_id: str, cursor: str | None, br
     else:
         subscription = broker.subscribe(session.pk, after)
         preamble = heartbeat
-    return Opening(session_id=session.public_id, subscription=subscription, epoch=current, preamble=preamble)
+    return Opening(
+        session_id=session.public_id,
+        root_pk=session.root_id or session.pk,
+        subscription=subscription,
+        epoch=current,
+        preamble=preamble,
+    )
 
 
 def _synthetic(event: events.Event) -> bytes:

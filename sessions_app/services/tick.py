@@ -4,7 +4,7 @@ Whoever wants to change what a session's clients can see opens a tick: it locks 
 hands out their state, and at the end writes log, items and session rows with one statement each.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,48 +19,8 @@ from omnigent.ids import ITEM, mint
 from omnigent.protocol import events, items
 from sessions_app.events import log, publish
 from sessions_app.models import Elicitation, ElicitationStatus, Item, Session, Turn, TurnStatus
-from sessions_app.services import rows
+from sessions_app.services import families, rows
 from sessions_app.statements import insert
-
-MUTABLE = (
-    "title",
-    "folded_title",
-    "auto_title",
-    "project_id",
-    "status",
-    "active_response_id",
-    "last_task_error",
-    "interrupt_fence",
-    "runner_id",
-    "host_id",
-    "workspace",
-    "git_branch",
-    "reasoning_effort",
-    "model_override",
-    "harness_override",
-    "external_session_id",
-    "terminal_launch_args",
-    "share_workspace_files",
-    "archived",
-    "reported_model",
-    "context_tokens",
-    "context_window",
-    "usage_by_model",
-    "usage_below",
-    "is_usage_due",
-    "accounted_cost_usd",
-    "policy_cost_usd",
-    "todos",
-    "background",
-    "compacting_until",
-    "relay_generation",
-    "seq",
-    "open_seq",
-    "position",
-    "ingest_stream",
-    "ingest_number",
-    "updated_at",
-)
 
 ITEM_COLUMNS = (
     "session_id",
@@ -122,14 +82,22 @@ def flat_form(new: NewItem, now: datetime) -> dict[str, Any]:
 class Tick:
     """The open transaction. Session rows are locked; change their fields and the flush writes them.
 
-    `voided` holds the keys of the questions that nobody waits for any more.
+    `sessions` are those of the locked ones that the tick is about; the others are above them and get copies
+    of what concerns them. `voided` holds the keys of the questions that nobody waits for any more.
     """
 
-    def __init__(self, sessions: Iterable[Session], now: datetime) -> None:
+    def __init__(
+        self, locked: Iterable[Session], now: datetime, wanted: Container[int] | None = None
+    ) -> None:
         self.now = now
-        self.sessions = {session.pk: session for session in sessions}
+        self._locked = {session.pk: session for session in locked}
+        self.sessions = {
+            pk: session for pk, session in self._locked.items() if wanted is None or pk in wanted
+        }
         self.voided: set[int] = set()
-        self._before = {pk: _values(session) for pk, session in self.sessions.items()}
+        self._listed: set[int] = set()
+        self._before = {pk: rows.values(session) for pk, session in self._locked.items()}
+        self._retold: set[int] = set()
         self._entries: list[log.Entry] = []
         self._items: list[Item] = []
         self._turns: dict[int, Turn | None] = {}
@@ -161,9 +129,32 @@ class Tick:
 
     def append(self, session: Session, event: events.Event) -> int:
         """Put an event into the session's log; it is shown once the transaction has committed."""
+        seq = self._enter(session, event)
+        if session.parent_id is not None:
+            self._pass_on(session, event)
+        return seq
+
+    def adopt_child(self, child: Session) -> None:
+        """A sub-agent of a locked session was created in this transaction: the parent shows it."""
+        [parent, *_] = families.chain(child, self._locked)
+        self._enter(parent, families.created(parent, child))
+        self._retold.add(child.pk)
+
+    def _enter(self, session: Session, event: events.Event) -> int:
         session.seq += 1
         self._entries.append(log.Entry(session.pk, session.seq, event.type, events.to_json(event)))
         return session.seq
+
+    def _pass_on(self, session: Session, event: events.Event) -> None:
+        if event.type in families.SHOWN_ABOVE:
+            families.chain(session, self._locked)
+            self._retold.add(session.pk)
+        elif event.type in families.COPIED:
+            above = families.chain(session, self._locked)
+            for one in above:
+                self._enter(one, families.copied(event, session))
+            # The number of open questions has changed in the row of each that is somebody's sub-agent.
+            self._retold.update(one.pk for one in (session, *above[:-1]))
 
     def add_item(self, session: Session, new: NewItem) -> Item:
         """Append an item; returns the row that the flush will insert."""
@@ -205,21 +196,36 @@ class Tick:
             Turn.objects.bulk_create(self._opened)
         if self._items:
             insert(Item, ITEM_COLUMNS, [_item_values(item) for item in self._items])
+        if self._retold:
+            self._retell()
         if self._entries:
             log.insert(self._entries, self.now)
             transaction.on_commit(partial(publish.announce, self._entries))
+        silent = self._listed - {entry.session_id for entry in self._entries if entry.changes_row}
+        if silent:
+            transaction.on_commit(partial(publish.ring, "rows", *map(str, silent)))
+
+    def _retell(self) -> None:
+        """Show the parents what the rows of their sub-agents have become."""
+        for parent, update in families.updates(self._retold, self._locked):
+            self._enter(parent, update)
+        self._write_sessions()
 
     def _write_sessions(self) -> None:
         changed: list[Session] = []
         places: set[int] = set()
-        for pk, session in self.sessions.items():
-            pairs = zip(self._before[pk], _values(session), strict=True)
+        for pk, session in self._locked.items():
+            values = rows.values(session)
+            pairs = zip(self._before[pk], values, strict=True)
+            self._before[pk] = values
             moved = [place for place, (before, after) in enumerate(pairs) if before != after]
             if moved:
                 changed.append(session)
                 places.update(moved)
+                if not rows.LISTED.isdisjoint([rows.MUTABLE[place] for place in moved]):
+                    self._listed.add(pk)
         if changed:
-            rows.write(changed, [MUTABLE[place] for place in sorted(places)])
+            rows.write(changed, [rows.MUTABLE[place] for place in sorted(places)])
 
 
 def _item_values(item: Item) -> tuple[Any, ...]:
@@ -257,10 +263,6 @@ def item_row(session_pk: int, position: int, new: NewItem, stamp: Any) -> tuple[
     )
 
 
-def _values(session: Session) -> tuple[Any, ...]:
-    return tuple([getattr(session, name) for name in MUTABLE])
-
-
 def _running_turn(session: Session) -> Turn | None:
     if session.running_turn_id is None:
         return None
@@ -275,7 +277,8 @@ def _running_turn(session: Session) -> Turn | None:
 @contextmanager
 def tick_of(session_ids: Iterable[int]) -> Iterator[Tick]:
     """Open a transaction on these sessions and write what the block gathers."""
+    wanted = frozenset(session_ids)
     with transaction.atomic(savepoint=False):
-        tick = Tick(rows.lock(session_ids), timezone.now())
+        tick = Tick(rows.lock(wanted, wanted), timezone.now(), wanted)
         yield tick
         tick.flush()

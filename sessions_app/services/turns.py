@@ -34,7 +34,7 @@ def begin(tick: Tick, session: Session) -> bool:
     session.active_response_id = ""
     session.interrupt_fence = False
     session.updated_at = tick.now
-    tick.append(session, _status(session))
+    _show(tick, session, _status(session))
     return True
 
 
@@ -77,11 +77,12 @@ def running_edge(tick: Tick, session: Session, event: events.SessionStatus) -> N
     """The runner says that it runs. The first such edge after a message repeats ours and is not shown."""
     session.interrupt_fence = False
     session.last_task_error = None
-    if session.status == Status.RUNNING and not session.active_response_id:
+    is_known = event.blocked_on is None and _background(event) in (None, session.background)
+    if session.status == Status.RUNNING and not session.active_response_id and is_known:
         return
     session.status = Status.RUNNING
     session.active_response_id = ""
-    tick.append(session, event)
+    _show(tick, session, event)
 
 
 def resting_edge(tick: Tick, session: Session, event: events.SessionStatus) -> None:
@@ -103,10 +104,25 @@ def resting_edge(tick: Tick, session: Session, event: events.SessionStatus) -> N
     if session.last_task_error is not None:
         # A message was refused while this turn ran.
         session.status = Status.FAILED
-        tick.append(session, _status(session, error=readable_error(session.last_task_error)))
+        _show(tick, session, _status(session, error=readable_error(session.last_task_error)))
         return
     session.status = Status.WAITING if event.status == "waiting" else Status.IDLE
-    tick.append(session, event)
+    _show(tick, session, event)
+
+
+def begin_elsewhere(tick: Tick, session: Session, event: events.SessionStatus) -> None:
+    """Somebody reports that a turn runs that no runner's stream tells of."""
+    running_edge(tick, session, event)
+    if tick.turn(session) is None:
+        tick.open_turn(session)
+
+
+def rest_elsewhere(tick: Tick, session: Session, event: events.SessionStatus) -> None:
+    """Somebody reports that it is over; a turn without a response has ended well then."""
+    turn = tick.turn(session)
+    if turn is not None and not turn.response_id and not session.has_new_input:
+        _close_turn(tick, session, TurnStatus.COMPLETED)
+    resting_edge(tick, session, event)
 
 
 def is_given_up(session: Session) -> bool:
@@ -128,7 +144,7 @@ def fail(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str
             events.ResponseFailed(source="execution", response=_ended(tick, session, "failed", whole)),
         )
     record_failure(tick, session, whole, item_id=item_id)
-    tick.append(session, _status(session, response_id=response_id or None, error=whole))
+    _show(tick, session, _status(session, response_id=response_id or None, error=whole))
     return True
 
 
@@ -147,7 +163,7 @@ def refuse(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: s
 def _fail_at_rest(tick: Tick, session: Session, error: dict[str, Any], *, item_id: str) -> None:
     store_error(tick, session, error, response_id=session.public_id, source="execution")
     record_failure(tick, session, error, item_id=item_id)
-    tick.append(session, _status(session, error=error))
+    _show(tick, session, _status(session, error=error))
 
 
 def failed_edge(tick: Tick, session: Session, event: events.SessionStatus) -> None:
@@ -157,7 +173,7 @@ def failed_edge(tick: Tick, session: Session, event: events.SessionStatus) -> No
     error = readable_error(event.error)
     _close_turn(tick, session, TurnStatus.FAILED, error["code"])
     record_failure(tick, session, error)
-    tick.append(session, dataclasses.replace(event, error=error))
+    _show(tick, session, dataclasses.replace(event, error=error))
 
 
 def record_failure(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str = "") -> None:
@@ -186,7 +202,7 @@ def rest(tick: Tick, session: Session) -> bool:
     session.interrupt_fence = False
     session.updated_at = tick.now
     elicitations.void(tick, session)
-    tick.append(session, _status(session))
+    _show(tick, session, _status(session))
     return True
 
 
@@ -196,7 +212,7 @@ def forgive(tick: Tick, session: Session) -> bool:
         return False
     session.status = Status.IDLE
     session.last_task_error = None
-    tick.append(session, _status(session))
+    _show(tick, session, _status(session))
     return True
 
 
@@ -241,6 +257,17 @@ def _ended(
         created_at=int(tick.now.timestamp()),
         error=error,
     )
+
+
+def _show(tick: Tick, session: Session, event: events.SessionStatus) -> None:
+    """Show an edge, and keep what it says of work in the background until the next one."""
+    session.background = _background(event)
+    tick.append(session, event)
+
+
+def _background(event: events.SessionStatus) -> dict[str, Any] | None:
+    count, tasks = event.background_task_count, event.background_tasks
+    return None if count is None and tasks is None else {"count": count, "tasks": tasks}
 
 
 def _status(

@@ -49,6 +49,7 @@ class Line:
 class FakeRunner:
     """One runner process. `taken` is what it has accepted, in order; `plan` says how to treat what comes.
 
+    `skills` are what it knows by name; None is a runner of old that has no such route.
     With `is_half_open` it does not notice that the server has closed a connection.
     """
 
@@ -64,6 +65,7 @@ class FakeRunner:
         self.has_dialled = False
         self.on_taken: Callable[[dict[str, Any]], Awaitable[None]] | None = None
         self.plan: deque[Answer] = deque()
+        self.skills: dict[str, str] | None = None
         self.gate = asyncio.Event()
         self.gate.set()
         self.line: Line | None = None
@@ -194,6 +196,8 @@ class FakeRunner:
             case frames.Request() if frame.path.endswith("/reset-state"):
                 self.posted.append({"type": "reset-state"})
                 self._reply(line, frame.id_, 200, {"reset": True})
+            case frames.Request() if frame.path.endswith("/skills/resolve"):
+                self._resolve(line, frame)
             case frames.Request():
                 task = asyncio.create_task(self._post(line, frame))
                 self._tasks.add(task)
@@ -215,6 +219,17 @@ class FakeRunner:
         line.streams[session_id] = request.id_
         for _, frame in self._retained.get(session_id, []):
             self._body(line, request.id_, frame)
+
+    def _resolve(self, line: Line, request: frames.Request) -> None:
+        asked = orjson.loads(request.body or "{}")
+        if self.skills is None:
+            self._reply(line, request.id_, 404, {"error": "not_found", "detail": "no such route"})
+        elif asked["name"] not in self.skills:
+            missing = {"error": "skill_not_found", "available": sorted(self.skills)}
+            self._reply(line, request.id_, 404, missing)
+        else:
+            text = f"{self.skills[asked['name']]} <{asked['arguments']}>"
+            self._reply(line, request.id_, 200, {"meta_text": text})
 
     async def _post(self, line: Line, request: frames.Request) -> None:
         body = orjson.loads(request.body or "{}")

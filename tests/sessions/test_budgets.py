@@ -19,7 +19,9 @@ from tests.factories import (
     user_said,
 )
 
-CONTROL = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "ROLLBACK")
+LOCK = 'SELECT "sessions_app_session"."id" AS "pk" FROM "sessions_app_session" WHERE'
+"""Takes row locks and reads nothing; only PostgreSQL needs a statement for that."""
+CONTROL = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "ROLLBACK", LOCK)
 
 
 def statements(reader: Client, path: str) -> int:

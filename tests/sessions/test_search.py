@@ -150,6 +150,14 @@ def test_a_hit_in_the_title_alone_has_no_snippet(reader: Client, talk: Session) 
     assert "search_snippet" not in row
 
 
+def test_a_hit_among_blanks_alone_has_no_snippet(reader: Client) -> None:
+    user_said(make_session(), " \n ")
+
+    (row,) = search(reader, " ")["data"]
+
+    assert "search_snippet" not in row
+
+
 def test_a_new_title_is_found_and_the_old_one_is_not(reader: Client) -> None:
     session = make_session(title="before")
     with tick_of([session.pk]) as tick:
@@ -242,9 +250,7 @@ def test_hits_that_a_stranger_may_not_read_do_not_count(many: list[str]) -> None
 
 
 @pytest.mark.parametrize("text", ["needle", "zq"])
-def test_a_search_without_time_says_that_it_is_partial(
-    reader: Client, settings: Any, text: str
-) -> None:
+def test_a_search_without_time_says_that_it_is_partial(reader: Client, settings: Any, text: str) -> None:
     say(make_session(title="zq"), "needle")
     settings.OMNIGENT_SEARCH_SECONDS = 0.0
 
@@ -253,9 +259,7 @@ def test_a_search_without_time_says_that_it_is_partial(
     assert body == {**body, "data": [], "has_more": False, "search_partial": True}
 
 
-def test_a_search_that_could_not_catch_up_shows_what_is_indexed(
-    reader: Client, settings: Any
-) -> None:
+def test_a_search_that_could_not_catch_up_shows_what_is_indexed(reader: Client, settings: Any) -> None:
     old, new = make_session(), make_session()
     say(old, "needle in the index")
     assert hits(reader, "needle") == [old.public_id]

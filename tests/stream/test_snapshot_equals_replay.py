@@ -7,129 +7,35 @@ import orjson
 import pytest
 
 from omnigent.accounts.identity import Principal
-from omnigent.protocol import items
-from sessions_app import snapshot
 from sessions_app.bodies import UpdateSession
 from sessions_app.events import log
 from sessions_app.models import Session
-from sessions_app.services import fleet, launching, outbox, updating, verdicts
+from sessions_app.services import fleet, launching, outbox, spending, updating, verdicts
 from sessions_app.services.receipts import Receipts
 from sessions_app.services.tick import tick_of
 from sessions_app.services.turns import fail, forgive
-from tests.factories import make_agent, make_host
+from tests.factories import make_agent, make_child, make_host, make_session
+from tests.stream.posted import INPUTS
+from tests.stream.replaying import replay, seen, take
 from tests.tunnel.feed import LOCAL, Feed
 from tests.tunnel.script import USAGE, call, item_done, output, question, response, row, status, text, turn
 
 pytestmark = pytest.mark.django_db
 
 Json = dict[str, Any]
-SEEN = (
-    "status",
-    "title",
-    "pending_elicitations",
-    "last_task_error",
-    "active_response_id",
-    "llm_model",
-    "reasoning_effort",
-    "usage_by_model",
-    "last_total_tokens",
-    "context_window",
-)
-
-
-def take(session: Session) -> Json:
-    """The snapshot as a client gets it."""
-    shown = snapshot.read(session.pk, permission_level=None)
-    assert shown is not None
-    body: Json = orjson.loads(orjson.dumps(shown))
-    return body
-
-
-def seen(shown: Json) -> Json:
-    """What events tell of: of an error not the item it belongs to, of an item its payload."""
-    view = {name: shown[name] for name in SEEN}
-    if view["last_task_error"] is not None:
-        view["last_task_error"] = {k: v for k, v in view["last_task_error"].items() if k != "item_id"}
-    view["items"] = [
-        (item["id"], item["type"], payload(item["type"], item["data"])) for item in shown["items"]
-    ]
-    return view
-
-
-def payload(kind: str, data: Json) -> Json:
-    """An item's fields without the ones that are null."""
-    return {key: data[key] for key in items.data_fields(kind) if data.get(key) is not None}
-
-
-def replay(shown: Json, events: list[Json]) -> Json:
-    """What a client that had this snapshot makes of these events."""
-    view = orjson.loads(orjson.dumps(shown))
-    for event in events:
-        REDUCERS.get(event["type"], ignore)(view, event)
-    return seen(view)
-
-
-def ignore(view: Json, event: Json) -> None:
-    """Changes nothing in a snapshot."""
-
-
-def on_status(view: Json, event: Json) -> None:
-    view["status"] = event["status"]
-    view["active_response_id"] = None
-    error = event["error"] or {}
-    view["last_task_error"] = {k: v for k, v in error.items() if v is not None} or None
-
-
-def on_item(view: Json, event: Json) -> None:
-    item = event["item"]
-    if str(item.get("id", "")).startswith("item_"):
-        view["items"].append({"id": item["id"], "type": item["type"], "data": item})
-
-
-def on_input(view: Json, event: Json) -> None:
-    data = event["data"]
-    view["items"].append({"id": data["item_id"], "type": data["type"], "data": data["data"]})
-
-
-def on_usage(view: Json, event: Json) -> None:
-    for name, key in (("usage_by_model", "usage_by_model"), ("context_tokens", "last_total_tokens")):
-        if event[name] is not None:
-            view[key] = event[name]
-
-
-def on_question(view: Json, event: Json) -> None:
-    asked = {key: event[key] for key in ("type", "elicitation_id", "method", "params")}
-    known = [one["elicitation_id"] for one in view["pending_elicitations"]]
-    if event["elicitation_id"] not in known:
-        view["pending_elicitations"].append(asked)
-
-
-def on_verdict(view: Json, event: Json) -> None:
-    view["pending_elicitations"] = [
-        one for one in view["pending_elicitations"] if one["elicitation_id"] != event["elicitation_id"]
-    ]
-
-
-REDUCERS: dict[str, Callable[[Json, Json], None]] = {
-    "session.status": on_status,
-    "session.title": lambda view, event: view.update(title=event["title"]),
-    "session.model": lambda view, event: view.update(llm_model=event["model"]),
-    "session.reasoning_effort": lambda view, event: view.update(reasoning_effort=event["reasoning_effort"]),
-    "session.usage": on_usage,
-    "session.input.consumed": on_input,
-    "response.in_progress": lambda view, event: view.update(active_response_id=event["response"]["id"]),
-    "response.output_item.done": on_item,
-    "response.elicitation_request": on_question,
-    "response.elicitation_resolved": on_verdict,
-}
 
 
 def verify(feed: Feed, action: Callable[[], object]) -> list[Json]:
     """Do it and require that its events tell all of it; gives the events."""
-    before, head = take(feed.session), row(feed.pk).seq
+    return verify_session(feed.session, action)
+
+
+def verify_session(session: Session, action: Callable[[], object]) -> list[Json]:
+    """The same of a session, whoever does it."""
+    before, head = take(session), row(session.pk).seq
     action()
-    told = [orjson.loads(entry.data) for entry in log.read(feed.pk, head)]
-    assert replay(before, told) == seen(take(feed.session))
+    told = [orjson.loads(entry.data) for entry in log.read(session.pk, head)]
+    assert replay(before, told) == seen(take(session))
     return told
 
 
@@ -144,28 +50,6 @@ def busy(feed: Feed) -> Feed:
     feed.message()
     feed.take(status("running"), response("in_progress"), text("one "))
     return feed
-
-
-ITEM = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "[System: note]"}]}
-
-
-INPUTS: dict[str, tuple[str, Json]] = {
-    "message": ("message", {"role": "user", "content": [{"type": "input_text", "text": "Name me"}]}),
-    "assistant message": (
-        "message",
-        {"role": "assistant", "content": [{"type": "output_text", "text": "x"}]},
-    ),
-    "interrupt": ("interrupt", {}),
-    "external message": ("external_assistant_message", {"text": "hi", "agent": "a"}),
-    "external user item": ("external_conversation_item", {"item_type": "message", "item_data": ITEM}),
-    "external call": (
-        "external_conversation_item",
-        {"item_type": "function_call", "item_data": {"name": "f", "arguments": "{}", "call_id": "c"}},
-    ),
-    "external text": ("external_output_text_delta", {"delta": "x"}),
-    "error": ("error", {"source": "tool", "code": "c", "message": "m"}),
-    "compaction": ("compaction", {"summary": "s", "last_item_id": "item_1", "model": "m", "token_count": 3}),
-}
 
 
 @pytest.mark.parametrize("state", ["idle", "busy", "failed"])
@@ -321,3 +205,29 @@ def test_changes_of_a_session(busy: Feed, change: Json) -> None:
             Principal(user_id="local", is_admin=True), busy.session.public_id, body, None, with_usage=True
         ),
     )
+
+
+@pytest.mark.parametrize("one_by_one", [True, False], ids=["one by one", "at once"])
+@pytest.mark.parametrize("events", TURNS.values(), ids=TURNS.keys())
+def test_what_a_sub_agent_does_shows_in_every_session_above(
+    db: None, events: list[Json], one_by_one: bool
+) -> None:
+    top = make_session(make_agent())
+    middle = make_child(top, "a:b")
+    feed = Feed(agent=top.agent, parent=middle, root=top, kind="sub_agent")
+    feed.message()
+
+    def act(*batch: Json) -> None:
+        feed.take(*batch)
+        spending.settle()
+
+    for batch in [[event] for event in events] if one_by_one else [events]:
+        verify_session(top, lambda batch=batch: verify_session(middle, lambda: act(*batch)))
+
+
+def test_a_void_question_that_is_asked_again(busy: Feed) -> None:
+    verify(busy, lambda: busy.take(question()))
+    verify(busy, lambda: busy.take({"type": "response.elicitation_resolved", "elicitation_id": "elicit_x"}))
+    verify(busy, lambda: busy.take(question()))
+    verify(busy, lambda: busy.post("approval", elicitation_id="elicit_x", action="accept"))
+    verify(busy, lambda: busy.take(question()))

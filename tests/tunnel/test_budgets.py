@@ -14,7 +14,9 @@ from tests.tunnel.feed import LOCAL, Feed
 from tests.tunnel.script import Json, call, output, question, response, status, text, turn
 
 pytestmark = pytest.mark.django_db
-CONTROL = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "ROLLBACK")
+LOCK = 'SELECT "sessions_app_session"."id" AS "pk" FROM "sessions_app_session" WHERE'
+"""Takes row locks and reads nothing; only PostgreSQL needs a statement for that."""
+CONTROL = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "ROLLBACK", LOCK)
 
 
 def statements(action: Callable[[], object]) -> list[str]:

@@ -12,6 +12,7 @@ from omnigent.api.schema.shapes import REFERENCE, Shape
 
 Schema = dict[str, Any]
 TEMPLATE = "#/components/schemas/{model}"
+MODEL = "x-model"
 
 
 class ModelExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # its registry is untyped
@@ -42,6 +43,11 @@ def schema_of(model: type[BaseModel]) -> Schema:
     return tidied
 
 
+def reference(model: type[BaseModel]) -> Schema:
+    """A model inside a schema that is written by hand; the inspector makes its component."""
+    return {"$ref": TEMPLATE.format(model=model.__name__), MODEL: model}
+
+
 def tidy(value: Any, *, is_answer: bool) -> Any:
     """Without the titles that pydantic makes of names and, in answers, without defaults: nothing is filled in
     on the way out.
@@ -67,7 +73,7 @@ def dropped(*, is_answer: bool) -> tuple[str, ...]:
 
 def register(auto_schema: AutoSchema, name: str, schema: Schema) -> None:
     """Add a component. Raises ValueError when another schema has the name already."""
-    component = ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, object=name, schema=schema)
+    component = ResolvedComponent(name, ResolvedComponent.SCHEMA, schema, name)  # type: ignore[no-untyped-call]  # untyped upstream
     if component not in auto_schema.registry:
         auto_schema.registry.register(component)
         return
