@@ -45,7 +45,7 @@ def installation(*, server: str, store: str) -> Iterator[Installation]:
         directory = stack.enter_context(private_directory("bench"))
         os.chown(directory, os.geteuid(), os.getegid())
         port = free_port()
-        settings = {"PORT": str(port), "DATA_DIR": str(directory / "data"), "OMNIGENT_SERVER": server}
+        settings = {"PORT": str(port), "DATA_DIR": str(directory / "data"), "OMNIGENT_ASGI_SERVER": server}
         if store == "postgresql":
             postgres = stack.enter_context(private_postgres(durable=True))
             settings["DATABASE_URL"] = postgres.create_database("bench")

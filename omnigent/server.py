@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(argv)
     for name in ("host", "port", "server"):
         if (value := getattr(options, name)) is not None:
-            os.environ["OMNIGENT_SERVER" if name == "server" else name.upper()] = str(value)
+            os.environ["OMNIGENT_ASGI_SERVER" if name == "server" else name.upper()] = str(value)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "omnigent.settings")
     django.setup()
     try:
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m omnigent.server", description="Run the Omnigent server.")
     parser.add_argument(
-        "--server", choices=SERVERS, help="which ASGI server (default: OMNIGENT_SERVER or daphne)"
+        "--server", choices=SERVERS, help="which ASGI server (default: OMNIGENT_ASGI_SERVER or daphne)"
     )
     parser.add_argument("--host", help="address to listen on (default: HOST or 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on, 0 for any (default: PORT or 6767)")
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
             host=HostChild(host_command(url)) if options.with_host else None,
         )
         application = import_string(settings.ASGI_APPLICATION)
-        server_named(settings.OMNIGENT_SERVER)(application, listener, limits(), lifecycle)
+        server_named(settings.OMNIGENT_ASGI_SERVER)(application, listener, limits(), lifecycle)
 
 
 def bound_socket() -> socket.socket:

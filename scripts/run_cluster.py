@@ -48,7 +48,7 @@ class Cluster:
     async def start(self) -> None:
         """Servers one after the other, since the first one migrates; then the balancer; then the host."""
         for index, port in enumerate(self.ports):
-            settings = {"HOST": "127.0.0.1", "PORT": str(port), "OMNIGENT_SERVER": "uvicorn"}
+            settings = {"HOST": "127.0.0.1", "PORT": str(port), "OMNIGENT_ASGI_SERVER": "uvicorn"}
             arguments = ["-m", "omnigent.server", *(["--migrate"] if index == 0 else [])]
             await self._spawn(f"server {index}", arguments, settings)
             await self._ready(f"http://127.0.0.1:{port}/health")

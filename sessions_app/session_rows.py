@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import IntegerField, Max, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from sessions_app.expressions import Epoch
 from sessions_app.labels import labels_as_json, shown_labels
@@ -76,8 +77,8 @@ def with_columns(rows: Any, *, shows_level: bool) -> Any:  # the manager's query
     """The columns of `PLAIN` and `COMPUTED`, with a slot `user`."""
     grants = Grant.objects.filter(session=OuterRef("pk")).order_by()
     owner = grants.filter(level=OWNER_LEVEL).values("user_id")[:1]
-    own = (grants.filter(user_id=Slot("user")) | grants.filter(user_id=PUBLIC_USER)).values("session")
-    level = Subquery(own.annotate(best=Max("level")).values("best")) if shows_level else None
+    # Sub-agents are shared by way of their root.
+    level = Coalesce(_best_level("pk"), _best_level("root_id")) if shows_level else None
     return rows.annotate(
         created=Epoch("created_at"),
         updated=Epoch("updated_at"),
@@ -87,6 +88,12 @@ def with_columns(rows: Any, *, shows_level: bool) -> Any:  # the manager's query
         owner=Subquery(owner),
         level=level or Value(None, IntegerField()),
     ).values_list(*PLAIN, *COMPUTED)
+
+
+def _best_level(key: str) -> Subquery:
+    grants = Grant.objects.filter(session=OuterRef(key)).order_by()
+    own = (grants.filter(user_id=Slot("user")) | grants.filter(user_id=PUBLIC_USER)).values("session")
+    return Subquery(own.annotate(best=Max("level")).values("best"))
 
 
 def present(row: Row, viewer: Viewer, beside: Beside) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.db.models import QuerySet
@@ -77,3 +78,9 @@ class InvitationAdmin(ReadOnly):
     )  # fmt: skip
     list_select_related = ("created_by", "accepted_by")
     fields = (*list_display, "accepted_at")
+
+
+# The issuer is configured by settings, and mails are not sent: these pages would have no effect.
+if apps.is_installed("allauth.socialaccount"):
+    for name in ("account.EmailAddress", "socialaccount.SocialApp", "socialaccount.SocialToken"):
+        admin.site.unregister(apps.get_model(name))

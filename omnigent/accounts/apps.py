@@ -11,6 +11,7 @@ from omnigent.accounts.checks import (
     check_identity,
     check_origins,
     check_secret_key,
+    check_single_sign_on,
 )
 
 
@@ -22,5 +23,12 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         # Its receivers hear of every change to a user, and it needs the models.
         importlib.import_module("omnigent.accounts.services.revocation")
-        for check in (check_environment, check_hosts, check_identity, check_origins, check_secret_key):
+        for check in (
+            check_environment,
+            check_hosts,
+            check_identity,
+            check_origins,
+            check_secret_key,
+            check_single_sign_on,
+        ):
             register(check)

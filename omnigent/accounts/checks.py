@@ -76,6 +76,49 @@ def check_identity(app_configs: AppConfigs, **kwargs: Any) -> list[CheckMessage]
     return found
 
 
+def check_single_sign_on(app_configs: AppConfigs, **kwargs: Any) -> list[CheckMessage]:
+    """Half a configuration would show a button that leads nowhere, or let everybody in."""
+    if not settings.OMNIGENT_OIDC_ISSUER:
+        lonely = settings.OMNIGENT_OIDC_CLIENT_ID or settings.OMNIGENT_OIDC_CLIENT_SECRET
+        return [sign_on_error("ISSUER", "is missing beside the client")] if lonely else []
+    found = [
+        sign_on_error(name, "is missing")
+        for name in ("CLIENT_ID", "CLIENT_SECRET")
+        if not getattr(settings, f"OMNIGENT_OIDC_{name}")
+    ]
+    if not is_issuer(settings.OMNIGENT_OIDC_ISSUER):
+        found.append(sign_on_error("ISSUER", "is no https:// address (http:// is for loopback only)"))
+    if not settings.OMNIGENT_OIDC_ALLOWED_DOMAINS and not settings.OMNIGENT_OIDC_ALLOWED_GROUPS:
+        problem = "is missing, and so is ALLOWED_GROUPS; `*` lets in everybody whom the issuer knows"
+        found.append(sign_on_error("ALLOWED_DOMAINS", problem))
+    if "openid" not in settings.OMNIGENT_OIDC_SCOPES:
+        found.append(sign_on_error("SCOPES", "does not contain openid"))
+    if settings.OMNIGENT_AUTH_MODE != "accounts":
+        found.append(sign_on_error("ISSUER", "needs the mode `accounts`"))
+    return found
+
+
+def sign_on_error(name: str, problem: str) -> CheckMessage:
+    """What is wrong with one of the settings for OpenID Connect."""
+    return Error(
+        f"OMNIGENT_OIDC_{name} {problem}.",
+        hint="See the part on logging in by another service in docs/operations.md.",
+        obj=f"OMNIGENT_OIDC_{name}",
+        id="omnigent.E008",
+    )
+
+
+def is_issuer(text: str) -> bool:
+    """Whether tokens from this address can be trusted on the way."""
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018  # reading it raises for a port that is not a number
+    except ValueError:
+        return False
+    is_near = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
+    return bool(parts.hostname) and (parts.scheme == "https" or is_near) and not parts.query
+
+
 def proxy_problem(word: str) -> str:
     """What is wrong with an entry; empty when nothing is."""
     try:

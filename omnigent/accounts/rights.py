@@ -29,7 +29,11 @@ def opening(methods: frozenset[str], path: str) -> Opening:
 TUNNEL = frozenset({SOCKET})
 POST = frozenset({"POST"})
 READS = (opening(SAFE_METHODS, ".*"), opening(TUNNEL, "/v1/sessions/updates"))
-OWN_ACCOUNT = (opening(ANY, "/v1/(logout|tokens)(/.*)?"),)
+OWN_ACCOUNT = (
+    opening(ANY, "/v1/(logout|password|tokens)(/.*)?"),
+    # The pages for the same; those for administrators ask again.
+    opening(ANY, "/(account|device)(/.*)?"),
+)
 HOSTS = (
     opening(TUNNEL, "/v1/(hosts|runners)/[^/]+/tunnel"),
     opening(POST, "/v1/runners/[^/]+/token"),

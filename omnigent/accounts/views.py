@@ -8,9 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from omnigent.accounts.api import shapes
 from omnigent.accounts.authentication import principal_of
 from omnigent.accounts.identity import is_single_user
 from omnigent.accounts.services.users import needs_setup
+from omnigent.api.schema.describing import describes
 from omnigent.version import VERSION
 
 
@@ -35,7 +37,9 @@ class Me(APIView):
 
     permission_classes = (AllowAny,)
 
+    @describes({200: shapes.MeShape, 401: shapes.NobodyShape})
     def get(self, request: Request) -> Response:
+        """Who is calling."""
         principal = principal_of(request)
         if principal is None:
             return Response({"user_id": None, "login_url": login_url()}, status=401)
@@ -47,7 +51,9 @@ class Discovery(APIView):
 
     permission_classes = (AllowAny,)
 
+    @describes(shapes.DiscoveryShape)
     def get(self, request: Request) -> Response:
+        """Where to log in and where the API is."""
         return Response(
             {**identity_facts(), "server_version": VERSION, "api_base": "/v1", "info_url": "/v1/info"}
         )

@@ -4,23 +4,37 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('sessions_app', '0001_sessions_and_fleet'),
+        ("sessions_app", "0001_sessions_and_fleet"),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='outbox',
-            name='outbox_kind_known',
+            model_name="outbox",
+            name="outbox_kind_known",
         ),
         migrations.AlterField(
-            model_name='outbox',
-            name='kind',
-            field=models.CharField(choices=[('message', 'Message'), ('interrupt', 'Interrupt'), ('approval', 'Approval'), ('tool_result', 'Tool Result'), ('control', 'Control'), ('reset', 'Reset')], max_length=16),
+            model_name="outbox",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("message", "Message"),
+                    ("interrupt", "Interrupt"),
+                    ("approval", "Approval"),
+                    ("tool_result", "Tool Result"),
+                    ("control", "Control"),
+                    ("reset", "Reset"),
+                ],
+                max_length=16,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='outbox',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['message', 'interrupt', 'approval', 'tool_result', 'control', 'reset'])), name='outbox_kind_known'),
+            model_name="outbox",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("kind__in", ["message", "interrupt", "approval", "tool_result", "control", "reset"])
+                ),
+                name="outbox_kind_known",
+            ),
         ),
     ]

@@ -7,134 +7,204 @@ import sessions_app.models.comment
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('agents_app', '0001_agents'),
-        ('sessions_app', '0003_add_files'),
+        ("agents_app", "0001_agents"),
+        ("sessions_app", "0003_add_files"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Comment',
+            name="Comment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=sessions_app.models.comment.new_comment_id, editable=False, max_length=64, unique=True)),
-                ('path', models.CharField(max_length=4096)),
-                ('start_index', models.BigIntegerField()),
-                ('end_index', models.BigIntegerField()),
-                ('body', models.TextField()),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('addressed', 'Addressed')], default='draft', max_length=16)),
-                ('anchor_content', models.TextField(blank=True, null=True)),
-                ('created_by', models.CharField(blank=True, default='', max_length=150)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.CharField(
+                        default=sessions_app.models.comment.new_comment_id,
+                        editable=False,
+                        max_length=64,
+                        unique=True,
+                    ),
+                ),
+                ("path", models.CharField(max_length=4096)),
+                ("start_index", models.BigIntegerField()),
+                ("end_index", models.BigIntegerField()),
+                ("body", models.TextField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("draft", "Draft"), ("addressed", "Addressed")],
+                        default="draft",
+                        max_length=16,
+                    ),
+                ),
+                ("anchor_content", models.TextField(blank=True, null=True)),
+                ("created_by", models.CharField(blank=True, default="", max_length=150)),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='ReadState',
+            name="ReadState",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('user_id', models.CharField(max_length=150)),
-                ('last_seen', models.BigIntegerField()),
-                ('unread', models.BooleanField(default=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("user_id", models.CharField(max_length=150)),
+                ("last_seen", models.BigIntegerField()),
+                ("unread", models.BooleanField(default=False)),
             ],
         ),
         migrations.CreateModel(
-            name='Sharing',
+            name="Sharing",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('mode', models.CharField(choices=[('on', 'On'), ('read_only', 'Read Only'), ('restricted_read_only', 'Restricted Read Only'), ('off', 'Off')], max_length=24)),
-                ('public_enabled', models.BooleanField()),
-                ('public_max_level', models.PositiveSmallIntegerField()),
-                ('updated_at', models.DateTimeField()),
-                ('updated_by', models.CharField(blank=True, default='', max_length=150)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[
+                            ("on", "On"),
+                            ("read_only", "Read Only"),
+                            ("restricted_read_only", "Restricted Read Only"),
+                            ("off", "Off"),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                ("public_enabled", models.BooleanField()),
+                ("public_max_level", models.PositiveSmallIntegerField()),
+                ("updated_at", models.DateTimeField()),
+                ("updated_by", models.CharField(blank=True, default="", max_length=150)),
             ],
         ),
         migrations.CreateModel(
-            name='UserDailyCost',
+            name="UserDailyCost",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('user_id', models.CharField(max_length=150)),
-                ('day', models.DateField()),
-                ('cost_usd', models.FloatField(blank=True, null=True)),
-                ('ask_approved_usd', models.FloatField(default=0.0)),
-                ('updated_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("user_id", models.CharField(max_length=150)),
+                ("day", models.DateField()),
+                ("cost_usd", models.FloatField(blank=True, null=True)),
+                ("ask_approved_usd", models.FloatField(default=0.0)),
+                ("updated_at", models.DateTimeField()),
             ],
         ),
         migrations.AddField(
-            model_name='session',
-            name='accounted_cost_usd',
+            model_name="session",
+            name="accounted_cost_usd",
             field=models.FloatField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='session',
-            name='auto_title',
-            field=models.CharField(blank=True, default='', max_length=300),
+            model_name="session",
+            name="auto_title",
+            field=models.CharField(blank=True, default="", max_length=300),
         ),
         migrations.AddField(
-            model_name='session',
-            name='is_usage_due',
+            model_name="session",
+            name="is_usage_due",
             field=models.BooleanField(default=False),
         ),
         migrations.AddField(
-            model_name='session',
-            name='policy_cost_usd',
+            model_name="session",
+            name="policy_cost_usd",
             field=models.FloatField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='session',
-            name='share_workspace_files',
+            model_name="session",
+            name="share_workspace_files",
             field=models.BooleanField(default=False),
         ),
         migrations.AddField(
-            model_name='session',
-            name='usage_below',
+            model_name="session",
+            name="usage_below",
             field=models.JSONField(blank=True, null=True),
         ),
         migrations.AddIndex(
-            model_name='session',
-            index=models.Index(condition=models.Q(('is_usage_due', True)), fields=['id'], name='session_usage_due'),
+            model_name="session",
+            index=models.Index(
+                condition=models.Q(("is_usage_due", True)), fields=["id"], name="session_usage_due"
+            ),
         ),
         migrations.AddField(
-            model_name='comment',
-            name='session',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='comments', to='sessions_app.session'),
+            model_name="comment",
+            name="session",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="comments",
+                to="sessions_app.session",
+            ),
         ),
         migrations.AddField(
-            model_name='readstate',
-            name='session',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='read_states', to='sessions_app.session'),
+            model_name="readstate",
+            name="session",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="read_states",
+                to="sessions_app.session",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sharing',
-            constraint=models.CheckConstraint(condition=models.Q(('pk', 1)), name='one_sharing_row'),
+            model_name="sharing",
+            constraint=models.CheckConstraint(condition=models.Q(("pk", 1)), name="one_sharing_row"),
         ),
         migrations.AddConstraint(
-            model_name='sharing',
-            constraint=models.CheckConstraint(condition=models.Q(('mode__in', ['on', 'read_only', 'restricted_read_only', 'off'])), name='sharing_mode_known'),
+            model_name="sharing",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("mode__in", ["on", "read_only", "restricted_read_only", "off"])),
+                name="sharing_mode_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sharing',
-            constraint=models.CheckConstraint(condition=models.Q(('public_max_level__gte', 1), ('public_max_level__lte', 2)), name='public_level_known'),
+            model_name="sharing",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("public_max_level__gte", 1), ("public_max_level__lte", 2)),
+                name="public_level_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='userdailycost',
-            constraint=models.UniqueConstraint(fields=('user_id', 'day'), name='one_cost_per_person_and_day'),
+            model_name="userdailycost",
+            constraint=models.UniqueConstraint(fields=("user_id", "day"), name="one_cost_per_person_and_day"),
         ),
         migrations.AddIndex(
-            model_name='comment',
-            index=models.Index(fields=['session', 'id'], name='comments_of_session'),
+            model_name="comment",
+            index=models.Index(fields=["session", "id"], name="comments_of_session"),
         ),
         migrations.AddConstraint(
-            model_name='comment',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'addressed'])), name='comment_status_known'),
+            model_name="comment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["draft", "addressed"])), name="comment_status_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='comment',
-            constraint=models.CheckConstraint(condition=models.Q(('end_index__gte', models.F('start_index')), ('start_index__gte', 0)), name='comment_range_forward'),
+            model_name="comment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("end_index__gte", models.F("start_index")), ("start_index__gte", 0)),
+                name="comment_range_forward",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='readstate',
-            constraint=models.UniqueConstraint(fields=('session', 'user_id'), name='one_read_state_per_person'),
+            model_name="readstate",
+            constraint=models.UniqueConstraint(
+                fields=("session", "user_id"), name="one_read_state_per_person"
+            ),
         ),
     ]

@@ -4,30 +4,33 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('agents_app', '0001_agents'),
-        ('sessions_app', '0007_fold_titles'),
+        ("agents_app", "0001_agents"),
+        ("sessions_app", "0007_fold_titles"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='session',
-            name='background',
+            model_name="session",
+            name="background",
             field=models.JSONField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='session',
-            name='compacting_until',
+            model_name="session",
+            name="compacting_until",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='session',
-            name='todos',
+            model_name="session",
+            name="todos",
             field=models.JSONField(blank=True, null=True),
         ),
         migrations.AddIndex(
-            model_name='session',
-            index=models.Index(condition=models.Q(('compacting_until__isnull', False)), fields=['compacting_until'], name='session_compacting'),
+            model_name="session",
+            index=models.Index(
+                condition=models.Q(("compacting_until__isnull", False)),
+                fields=["compacting_until"],
+                name="session_compacting",
+            ),
         ),
     ]

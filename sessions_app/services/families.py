@@ -23,6 +23,9 @@ COPIED = frozenset({"response.elicitation_request", "response.elicitation_resolv
 RAISING = SHOWN_ABOVE | COPIED | events.TERMINAL | {"response.in_progress"}
 """What a runner says that may lead to any of these."""
 
+MOST_SHOWN = 100
+"""As many sub-agents are shown to a new reader; the others are in their list."""
+
 
 def is_raising(batch: Sequence[events.Event]) -> bool:
     """Whether a runner's events may concern the sessions above; if so these must be locked with it."""
@@ -65,12 +68,20 @@ def updates(
 
     It is read after everything else was written, so that it never differs from what the list would show.
     """
-    found: list[tuple[Session, events.SessionChildUpdated]] = []
-    for parent_pk, row in children.rows(session_pks):
-        parent = locked[parent_pk]
-        child: dict[str, Any] = orjson.loads(orjson.dumps(row))
-        update = events.SessionChildUpdated(
-            conversation_id=parent.public_id, child_session_id=child["id"], child=child
-        )
-        found.append((parent, update))
-    return found
+    return [
+        (locked[parent_pk], _updated(locked[parent_pk], row)) for parent_pk, row in children.rows(session_pks)
+    ]
+
+
+def present(session: Session) -> list[events.SessionChildUpdated]:
+    """How each of the newest sub-agents of a session stands, for a reader that has just come."""
+    newest = Session.objects.children_of(session.pk).order_by("-id").values_list("pk", flat=True)
+    pks = list(newest[:MOST_SHOWN])
+    return [_updated(session, row) for _, row in children.rows(pks)] if pks else []
+
+
+def _updated(parent: Session, row: Mapping[str, Any]) -> events.SessionChildUpdated:
+    child: dict[str, Any] = orjson.loads(orjson.dumps(row))
+    return events.SessionChildUpdated(
+        conversation_id=parent.public_id, child_session_id=child["id"], child=child
+    )

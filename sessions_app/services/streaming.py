@@ -7,7 +7,7 @@ from omnigent.protocol import events, sse
 from sessions_app.events import log
 from sessions_app.events.broker import Broker, Subscription
 from sessions_app.models import Session, Store
-from sessions_app.services import access
+from sessions_app.services import access, families
 from sessions_app.services.memory import pending_text
 
 PAGE = 500
@@ -60,7 +60,8 @@ def open_stream(*, principal: Principal, session_id: str, cursor: str | None, br
     heartbeat = _synthetic(events.SessionHeartbeat())
     if after is None:
         subscription = broker.subscribe(session.pk, session.seq)
-        preamble = heartbeat + _prefix(session)
+        shown = b"".join(map(_synthetic, families.present(session)))
+        preamble = heartbeat + _prefix(session) + shown
     elif after < session.log_floor or after > session.seq:
         subscription = broker.subscribe(session.pk, session.resume_after)
         reason = TOO_OLD if 0 <= after <= session.seq else "the cursor is unknown"

@@ -230,7 +230,7 @@ async def test_only_administrators_invite(
     ]:
         assert_error(await http.request(method, path), 401, "unauthorized")
         refused = await http.request(method, path, headers=bearer(olga), json={})
-        assert_error(refused, 403, "forbidden", "Only administrators manage invitations")
+        assert_error(refused, 403, "forbidden")
         assert made["token"] not in refused.text
 
 

@@ -171,7 +171,7 @@ async def test_an_account_is_throttled_and_recovers(
         assert (await log_in(http, "olga", "wrong")).status_code == 401
 
     blocked = await log_in(http)
-    assert_error(blocked, 429, "forbidden")
+    assert_error(blocked, 429, "rate_limited")
     assert blocked.headers["retry-after"] == "300"
 
     accounts.OMNIGENT_LOGIN_WINDOW_SECONDS = 0.0

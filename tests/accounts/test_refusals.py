@@ -92,6 +92,27 @@ async def test_everybody_gets_what_the_contract_gives_them(
             assert SECRET not in answer.text
 
 
+async def test_a_runner_opens_sessions_below_its_own_only_and_forks_none(
+    http: httpx.AsyncClient, scene: Any
+) -> None:
+    session, cast = scene
+    seen = await http.get(f"/v1/sessions/{session.public_id}", headers=cast["olga"])
+    asked = {"agent_id": seen.json()["agent_id"]}
+    below = {**asked, "parent_session_id": session.public_id, "title": "c:d"}
+
+    async def post(path: str, name: str, body: Mapping[str, Any]) -> httpx.Response:
+        return await http.post(path, headers=cast[name], json=body)
+
+    assert_error(await post("/v1/sessions", "runner", asked), 403, "forbidden")
+    assert_error(await post("/v1/sessions", "other runner", below), 404, "not_found", "Session not found")
+    made = await post("/v1/sessions", "runner", below)
+    assert (made.status_code, made.json()["parent_session_id"]) == (201, session.public_id)
+    fork = f"/v1/sessions/{session.public_id}/fork"
+    assert_error(await post(fork, "runner", {}), 403, "forbidden")
+    assert_error(await post(fork, "other runner", {}), 404, "not_found", "Session not found")
+    assert (await post(fork, "rita", {})).status_code == 201
+
+
 @pytest.mark.parametrize("name", ["sven", "other runner"])
 async def test_a_foreign_session_looks_like_a_missing_one(
     http: httpx.AsyncClient, scene: Any, name: str
@@ -113,7 +134,9 @@ async def test_an_auditor_reads_everything_and_changes_nothing(
     path = f"/v1/sessions/{session.public_id}"
 
     seen = await http.get("/v1/sessions?kind=any", headers=cast["audrey"])
-    assert {row["id"] for row in seen.json()["data"]} >= {session.public_id, secret.public_id}
+    levels = {row["id"]: row["permission_level"] for row in seen.json()["data"]}
+    assert {session.public_id, secret.public_id} <= set(levels)
+    assert set(levels.values()) == {1}
     assert (await http.get(path, headers=cast["audrey"])).json()["permission_level"] == 1
     for method, route in [
         ("POST", "/v1/sessions"),

@@ -204,6 +204,7 @@ KINDS: Mapping[ErrorCode, type[ApiError]] = {
     ErrorCode.UPSTREAM_CANCELLED: ServerError,
     ErrorCode.HARNESS_PROTOCOL_VIOLATION: ServerError,
     ErrorCode.INTERNAL_ERROR: ServerError,
+    ErrorCode.RATE_LIMITED: RateLimitedError,
 }
 
 

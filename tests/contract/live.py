@@ -32,7 +32,7 @@ def running_server(directory: Path) -> Iterator[World]:
     program = Program(
         "server",
         python("-m", "omnigent.server", "--migrate"),
-        environ=base_environ(directory, {**environ, "OMNIGENT_SERVER": "uvicorn"}),
+        environ=base_environ(directory, {**environ, "OMNIGENT_ASGI_SERVER": "uvicorn"}),
         directory=directory,
     )
     url = f"http://127.0.0.1:{port}"

@@ -27,6 +27,7 @@ CONTRACT = {
     "idempotency_mismatch": 422,
     "idempotency_in_flight": 409,
     "payload_too_large": 413,
+    "rate_limited": 429,
 }
 
 

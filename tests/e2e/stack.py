@@ -221,7 +221,7 @@ def server_environ(flavour: Flavour, directory: Path, port: int, database: str |
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "DATA_DIR": str(directory / "data"),
-        "OMNIGENT_SERVER": flavour.server,
+        "OMNIGENT_ASGI_SERVER": flavour.server,
         **flavour.environ,
     }
     if database is not None:

@@ -134,6 +134,15 @@ def test_foreign_rows_do_not_count_for_has_more(session: Session) -> None:
     assert page["data"][0]["permission_level"] == 1
 
 
+def test_a_sub_agent_is_listed_with_the_level_on_its_root(session: Session) -> None:
+    make_child(make_child(session, "a:b"), "c:d")
+    viewer = listing.Viewer(user_id=EDITOR.user_id, sees_all=False, shows_level=True)
+
+    page = listing.read(viewer, listing.Filters(kind="sub_agent"), Page(limit=5))
+
+    assert [row["permission_level"] for row in page["data"]] == [2, 2]
+
+
 def test_a_foreign_cursor_is_stale(session: Session) -> None:
     foreign = make_session(session.agent, owner="somebody")
     viewer = listing.Viewer(user_id=READER.user_id, sees_all=False, shows_level=True)

@@ -8,7 +8,7 @@ from omnigent.accounts.gate import Gate
 from sessions_app.models import Session
 from sessions_app.process import Process
 from tests.api_plumbing.asgi_client import call
-from tests.factories import make_session
+from tests.factories import make_child, make_session
 from tests.stream.reader import Reader, text_of
 from tests.stream.scene import append, begun, completed, delta, head, idle, relayed, running, title
 
@@ -89,6 +89,19 @@ async def test_text_under_way_is_replayed_whole(process: Process, app: Gate, ses
     assert created.body["response"]["id"] == "resp_1"
     assert prefix.body["delta"] == "one two three "
     assert text_of(reader.frames) == "one two three four"
+
+
+async def test_a_new_reader_is_shown_the_sub_agents(process: Process, app: Gate, session: Session) -> None:
+    child = await process.pool.run(make_child, session, "researcher:one")
+    async with Reader(app, session.public_id) as new:
+        shown = await new.until_event("session.child_session.updated")
+    async with Reader(app, session.public_id, after="0") as resuming:
+        await process.pool.run(append, session.pk, [title("a")])
+        await resuming.until_id(1)
+
+    assert (shown.body["child_session_id"], shown.id) == (child.public_id, None)
+    assert (shown.body["child"]["title"], shown.body["child"]["busy"]) == ("researcher:one", False)
+    assert resuming.of("session.child_session.updated") == []
 
 
 async def test_the_prefix_and_the_tail_have_no_gap_and_no_double(

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -62,6 +63,27 @@ def invitation_row(invitation: Invitation) -> dict[str, Any]:
         "created_at": epoch(invitation.created_at),
         "expires_at": epoch(invitation.expires_at),
     }
+
+
+def person_row(user: User) -> dict[str, Any]:
+    """A person as administrators see them."""
+    return {
+        "id": user.username,
+        "object": "user",
+        "email": user.email,
+        "is_active": user.is_active,
+        "is_staff": user.is_staff,
+        "is_auditor": user.is_auditor,
+        "has_password": user.has_usable_password(),
+        "created_at": epoch(user.date_joined),
+        "last_login_at": epoch(user.last_login),
+    }
+
+
+def public_address(request: HttpRequest, path: str) -> str:
+    """A link to one of our pages, under the name by which people reach this server."""
+    base = settings.OMNIGENT_ACCOUNTS_BASE_URL or request.build_absolute_uri("/")
+    return f"{base.rstrip('/')}{path}"
 
 
 def user_row(user: User) -> dict[str, Any]:

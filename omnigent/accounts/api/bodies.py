@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
 
 from omnigent.accounts.principal import Scope
 from omnigent.accounts.services.logins import MAX_PASSWORD
@@ -40,6 +40,41 @@ class NewToken(Body):
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)]
     expires_in: Seconds | None = None
+
+
+class DeviceLogin(Body):
+    """POST /v1/device/code: how the program calls itself to the person who decides."""
+
+    client_name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")] = "A program"
+
+    @field_validator("client_name")
+    @classmethod
+    def _is_readable(cls, text: str) -> str:
+        """Nothing that would turn the words around it: the name stands in a question of trust."""
+        if not text.isprintable():
+            raise ValueError("must be printable")
+        return " ".join(text.split())
+
+
+class DevicePoll(Body):
+    """POST /v1/device/token"""
+
+    device_code: Secret
+
+
+class NewPassword(Body):
+    """PUT /v1/password"""
+
+    password: Password
+    new_password: Password
+
+
+class ChangedUser(Body):
+    """PATCH /v1/users/{user_id}; what is missing stays."""
+
+    is_active: StrictBool | None = None
+    is_staff: StrictBool | None = None
+    is_auditor: StrictBool | None = None
 
 
 class NewInvitation(Body):

@@ -2,25 +2,24 @@
 
 from datetime import timedelta
 
-from django.conf import settings
-from django.utils import timezone
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from omnigent.accounts.api import bodies
+from omnigent.accounts.api import bodies, shapes
 from omnigent.accounts.api.answers import (
     answer,
     caller,
     invitation_row,
+    public_address,
     require_accounts,
     user_row,
     whole_list,
 )
-from omnigent.accounts.models import Invitation
 from omnigent.accounts.principal import Principal
 from omnigent.accounts.services import invitations, logins
+from omnigent.api.schema.describing import describes
 from omnigent.api.validation import parse
 from omnigent.errors import ErrorCode, OmnigentError
 
@@ -39,12 +38,14 @@ def administrator(request: Request) -> Principal:
 class InvitationCollection(APIView):
     """Invitations that nobody has accepted yet."""
 
+    @describes(shapes.InvitationList, refuses=(404,))
     def get(self, request: Request) -> Response:
         """The newest first; never a secret."""
         administrator(request)
-        rows = Invitation.objects.filter(accepted_at__isnull=True, expires_at__gt=timezone.now())[:SHOWN]
+        rows = invitations.open_ones()[:SHOWN]
         return answer(whole_list([invitation_row(row) for row in rows]))
 
+    @describes({201: shapes.NewInvitationShape}, body=bodies.NewInvitation, is_keyed=False, refuses=(404,))
     def post(self, request: Request) -> Response:
         """A new one; `token` and `url` in the answer are shown this once."""
         principal = administrator(request)
@@ -55,14 +56,14 @@ class InvitationCollection(APIView):
             is_auditor=body.is_auditor,
             lifetime=None if body.expires_in is None else timedelta(seconds=body.expires_in),
         )
-        base = settings.OMNIGENT_ACCOUNTS_BASE_URL or request.build_absolute_uri("/")
-        link = f"{base.rstrip('/')}/invite/{made.secret}"
+        link = public_address(request._request, f"/invite/{made.secret}")
         return answer({**invitation_row(made.invitation), "token": made.secret, "url": link}, 201)
 
 
 class InvitationResource(APIView):
     """One of them."""
 
+    @describes(shapes.DeletedInvitation, is_keyed=False)
     def delete(self, request: Request, invitation_id: str) -> Response:
         """Withdraw it."""
         administrator(request)
@@ -75,6 +76,7 @@ class InvitationAcceptance(APIView):
 
     permission_classes = (AllowAny,)
 
+    @describes({201: shapes.LoginShape}, body=bodies.NewAccount, is_keyed=False, refuses=(401, 404, 409, 429))
     def post(self, request: Request) -> Response:
         """Choose a name and a password, once; answers as a login does."""
         require_accounts()

@@ -6,9 +6,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from omnigent.accounts.api import bodies
+from omnigent.accounts.api import bodies, shapes
 from omnigent.accounts.api.answers import answer, require_accounts, user_row
 from omnigent.accounts.services import invitations, logins
+from omnigent.api.schema.describing import describes
 from omnigent.api.validation import parse
 
 
@@ -17,6 +18,7 @@ class Login(APIView):
 
     permission_classes = (AllowAny,)
 
+    @describes(shapes.LoginShape, body=bodies.Login, is_keyed=False, refuses=(401, 404, 429))
     def post(self, request: Request) -> Response:
         """401 in one form for an unknown name and a wrong password; 429 after too many."""
         require_accounts()
@@ -30,6 +32,7 @@ class Logout(APIView):
 
     permission_classes = (AllowAny,)
 
+    @describes({204: None}, is_keyed=False, refuses=(404,))
     def post(self, request: Request) -> Response:
         """204, logged in or not."""
         require_accounts()
@@ -42,6 +45,7 @@ class Setup(APIView):
 
     permission_classes = (AllowAny,)
 
+    @describes({201: shapes.LoginShape}, body=bodies.NewAccount, is_keyed=False, refuses=(401, 404, 409, 429))
     def post(self, request: Request) -> Response:
         """Takes the token that the server printed at its start; 409 once anybody exists."""
         require_accounts()

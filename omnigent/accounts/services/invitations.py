@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from omnigent.accounts.models import Invitation, SetupToken, User
@@ -16,6 +17,7 @@ from omnigent.errors import ErrorCode, OmnigentError
 INVITATION_PREFIX = "omni_inv_"
 SETUP_PREFIX = "omni_setup_"
 SETUP_LIFETIME = timedelta(hours=24)
+UNUSABLE = "The invitation is unknown, used or expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +46,27 @@ def invite(*, principal: Principal, is_admin: bool, is_auditor: bool, lifetime: 
     return Invited(made, secret)
 
 
+def open_ones() -> "QuerySet[Invitation]":
+    """Those that can still be accepted, the newest first."""
+    return Invitation.objects.filter(accepted_at__isnull=True, expires_at__gt=timezone.now())
+
+
+def find_open(token: str) -> Invitation:
+    """The invitation behind a link. Raises NOT_FOUND for one that is unknown, used or expired."""
+    found = open_ones().filter(digest=digest_of(token)).first()
+    if found is None:
+        raise OmnigentError(ErrorCode.NOT_FOUND, UNUSABLE)
+    return found
+
+
 def accept(*, token: str, username: str, password: str) -> User:
     """Use an invitation up. Raises NOT_FOUND for one that is unknown, used or expired, and what `create_user`
     raises; then it can still be used.
     """
-    now = timezone.now()
-    open_ones = Invitation.objects.filter(accepted_at__isnull=True, expires_at__gt=now)
     with transaction.atomic():
-        found = open_ones.select_for_update().filter(digest=digest_of(token)).first()
-        if found is None or not open_ones.filter(pk=found.pk).update(accepted_at=now):
-            raise OmnigentError(ErrorCode.NOT_FOUND, "The invitation is unknown, used or expired")
+        found = open_ones().select_for_update().filter(digest=digest_of(token)).first()
+        if found is None or not open_ones().filter(pk=found.pk).update(accepted_at=timezone.now()):
+            raise OmnigentError(ErrorCode.NOT_FOUND, UNUSABLE)
         user = users.create_user(
             username=username, password=password, is_admin=found.is_admin, is_auditor=found.is_auditor
         )

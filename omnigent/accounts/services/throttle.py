@@ -30,6 +30,19 @@ def counters(*, username: str, address: str) -> tuple[Counter, Counter]:
     )
 
 
+def starts(*, purpose: str, address: str) -> tuple[Counter]:
+    """What an address may begin without being known: it is counted whatever comes of it."""
+    return (Counter(f"{purpose}:{address}", settings.OMNIGENT_LOGIN_ADDRESS_ATTEMPTS),)
+
+
+def guesses(*, purpose: str, username: str, address: str) -> tuple[Counter, Counter]:
+    """Of somebody who is logged in and could guess at other people's secrets."""
+    return (
+        Counter(f"{purpose}:{address}", settings.OMNIGENT_LOGIN_ADDRESS_ATTEMPTS),
+        Counter(f"{purpose}:{digest_of(username)}", settings.OMNIGENT_LOGIN_ATTEMPTS),
+    )
+
+
 def count(counters: Iterable[Counter]) -> None:
     """Count an attempt before it is made, so that many at once are not weighed together. Raises 429."""
     for counter in counters:
@@ -45,12 +58,17 @@ def forgive(counters: Iterable[Counter]) -> None:
         LoginThrottle.objects.filter(key=address.key, attempts__gt=0).update(attempts=F("attempts") - 1)
 
 
+def give_back(counters: Iterable[Counter]) -> None:
+    """The attempt was no failure, and says nothing about those before it."""
+    keys = [counter.key for counter in counters]
+    LoginThrottle.objects.filter(key__in=keys, attempts__gt=0).update(attempts=F("attempts") - 1)
+
+
 def too_many() -> OmnigentError:
     """The answer while a counter is full; it says nothing about accounts."""
     return OmnigentError(
-        ErrorCode.FORBIDDEN,
+        ErrorCode.RATE_LIMITED,
         "Too many attempts; wait a while",
-        status=429,
         headers={"Retry-After": str(int(settings.OMNIGENT_LOGIN_WINDOW_SECONDS))},
     )
 

@@ -1,0 +1,1 @@
+"""Logging in by another service (OpenID Connect). Imported only where one is configured."""

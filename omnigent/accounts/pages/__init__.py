@@ -1,0 +1,1 @@
+"""Identity in a browser: pages that work without scripts, on the services that the API uses."""

@@ -1,0 +1,1 @@
+"""The `omnigent` command: sessions from a terminal. Needs the package's extra `cli`."""
