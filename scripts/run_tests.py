@@ -39,6 +39,7 @@ class Part:
     programs: tuple[str, ...] = ()
     database: bool = False
     released: bool = False
+    waits: bool = False
 
     def needs(self) -> str:
         """What this machine lacks for it, with the way to get it; empty when it can run."""
@@ -51,7 +52,9 @@ class Part:
 
     def arguments(self, report: Path) -> list[str]:
         """pytest's command line; the report is where skips and failures are counted."""
-        workers = os.environ.get("WORKERS", str(min(os.cpu_count() or 1, 4)))
+        cores = min(os.cpu_count() or 1, 4)
+        # Tests of processes wait for them more than they compute.
+        workers = os.environ.get("WORKERS", str(cores + 1 if self.waits else cores))
         arguments = ["-m", self.select, f"--junitxml={report}", "-n", workers]
         if self.database:
             arguments += [f"--ignore={path}" for path in CORE]
@@ -72,20 +75,28 @@ PARTS = (
         name="e2e",
         about="real processes: one server on Daphne, SQLite",
         select="e2e and not cluster and not browser and not chaos",
+        waits=True,
     ),
     Part(
         name="cluster",
         about="real processes: two replicas on uvicorn, PostgreSQL, Redis",
         select="cluster and not browser and not chaos",
+        waits=True,
         programs=CLUSTER,
     ),
     Part(name="terminal", about="the command line tool in tmux", select="terminal", programs=("tmux",)),
     Part(name="browser", about="the dashboard in Chromium", select="browser", programs=("chromium",)),
-    Part(name="chaos", about="kill -9 at named and random points", select="chaos and not cluster"),
+    Part(
+        name="chaos",
+        about="kill -9 at named and random points",
+        select="chaos and not cluster",
+        waits=True,
+    ),
     Part(
         name="chaos-cluster",
         about="kill -9 with two replicas",
         select="chaos and cluster",
+        waits=True,
         programs=CLUSTER,
     ),
     Part(name="interop", about="the released product's client", select="interop", released=True),
