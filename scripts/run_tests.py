@@ -19,14 +19,19 @@ from tests.services.postgres import private_postgres
 ROOT = Path(__file__).resolve().parent.parent
 PROCESSES = "e2e or cluster or browser or chaos or terminal or interop"
 CORE = (
+    "tests/api_plumbing",
+    "tests/cli",
+    "tests/client",
     "tests/core",
-    "tests/runner",
     "tests/host",
     "tests/model_server",
-    "tests/client",
-    "tests/cli",
+    "tests/net",
+    "tests/runner",
+    "tests/services",
     "tests/test_architecture.py",
+    "tests/test_docs.py",
 )
+"""What no database has a part in."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

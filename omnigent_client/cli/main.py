@@ -14,6 +14,7 @@ from omnigent_client.cli.arguments import build_parser
 from omnigent_client.cli.commands import identity, making, portable, reading, talking
 from omnigent_client.cli.connection import connection_of
 from omnigent_client.cli.exits import ERROR, INTERRUPTED, code_of, line_of
+from omnigent_client.cli.interrupts import heeded, waking
 from omnigent_client.cli.screen import Screen
 from omnigent_client.cli.surroundings import Surroundings
 from omnigent_client.cli.task import Task
@@ -66,9 +67,11 @@ def _run(arguments: Sequence[str], around: Surroundings, screen: Screen) -> int:
     task = Task(options=options, surroundings=around, screen=screen, connection=connection)
 
     async def work() -> int:
-        return await COMMANDS[options.command](task)
+        with waking(asyncio.get_running_loop()):
+            return await COMMANDS[options.command](task)
 
-    return asyncio.run(work())
+    with heeded():
+        return asyncio.run(work())
 
 
 def _ours() -> Surroundings:

@@ -25,10 +25,11 @@ from omnigent_client.events.response import (
     ElicitationResolved,
     OutputItemDone,
 )
-from omnigent_client.events.session import SessionHeartbeat, StreamReset
+from omnigent_client.events.session import SessionHeartbeat, SessionStatus, StreamReset
 from omnigent_client.records.sessions import EventReceipt
 from omnigent_client.resources.elicitations import pending
 from omnigent_client.resources.session_inputs import Content, SessionInputs, message_event
+from omnigent_client.streaming.position import Position
 from omnigent_client.streaming.stream import EventStream
 from omnigent_client.turns.callbacks import (
     ClientTool,
@@ -39,6 +40,7 @@ from omnigent_client.turns.callbacks import (
     run_tool,
     verdict_of,
 )
+from omnigent_client.turns.stored import RESTING
 from omnigent_client.turns.tracker import End, TurnTracker
 
 UNREAD_EVENTS: Final = 1000
@@ -88,6 +90,7 @@ class TurnRun:
         self._answering: dict[str, asyncio.Task[None]] = {}
         self._calls: dict[str, asyncio.Task[None]] = {}
         self._is_posted = False
+        self._position = Position.after(None)
         self._tracker = TurnTracker(None)
 
     @property
@@ -99,6 +102,7 @@ class TurnRun:
         """The ended turn. Raises TurnFailed, TurnInterrupted, and what requests and streams raise."""
         session = await self._inputs.get(self._session_id, include_items=False, include_liveness=False)
         tracker = self._tracker = TurnTracker(session.active_response_id)
+        self._position = Position.after(session.resume_after)
         stream = self._open_stream(session.resume_after)
         try:
             self._start(self._read(stream))
@@ -125,7 +129,7 @@ class TurnRun:
         self, signal: Event | EventReceipt, tracker: TurnTracker, request: Request
     ) -> End | None:
         if isinstance(signal, EventReceipt):
-            return self._accepted(signal, tracker)
+            return await self._accepted(signal, tracker, request)
         if not self._is_posted:
             # The first event of a server that cannot resume: from here on nothing is missed.
             self._post(request)
@@ -135,7 +139,13 @@ class TurnRun:
         if isinstance(signal, StreamReset) or (isinstance(signal, SessionHeartbeat) and not tracker.is_open):
             # Nothing has been heard for a while, or something was missed: ask instead.
             return await self._recover(tracker)
-        return tracker.feed(signal)
+        if signal.cursor is not None:
+            self._position = Position.after(signal.cursor)
+        end = tracker.feed(signal)
+        if end is None and isinstance(signal, SessionStatus) and signal.status in RESTING:
+            # The turn's own events may all have come before the stream's beginning.
+            return await (self._recover(tracker) if tracker.is_taken else self._look(tracker))
+        return end
 
     async def _why_ended(self) -> OmnigentError:
         try:
@@ -144,11 +154,28 @@ class TurnRun:
             return AccessLostError(self._session_id, error)
         return ConnectionFailedError(f"the stream of {self._session_id} ended before the turn did")
 
-    def _accepted(self, receipt: EventReceipt, tracker: TurnTracker) -> End | None:
+    async def _accepted(self, receipt: EventReceipt, tracker: TurnTracker, request: Request) -> End | None:
         if receipt.denied:
             reason = receipt.reason or "a policy refused the message"
             raise TurnDenied(reason, code="denied", error=receipt.raw, text=tracker.words.text)
-        return tracker.accept(receipt.item_id or "")
+        end = tracker.accept(receipt.item_id or "")
+        if end is None and not tracker.is_taken and request.idempotency_key is not None:
+            # It may be an earlier message's receipt, whose turn ended before the stream's beginning.
+            return await self._look(tracker, only_when_quiet=True)
+        return end
+
+    async def _look(self, tracker: TurnTracker, *, only_when_quiet: bool = False) -> End | None:
+        """Whether the turn is over already; `only_when_quiet` leaves it to events that are still to come."""
+        if not tracker.item_id:
+            return None
+        session = await self._inputs.get(self._session_id, include_items=False, include_liveness=False)
+        is_quiet = session.resume_after == self._position.number
+        if only_when_quiet and not is_quiet:
+            return None
+        items = await self._inputs.all_items(self._session_id, after=tracker.item_id, limit=1000)
+        # A message that was taken after the stream's beginning would have moved the log.
+        is_earlier = is_quiet and session.resume_after is not None
+        return tracker.look(session, items, is_earlier=is_earlier)
 
     async def _recover(self, tracker: TurnTracker) -> End | None:
         if not tracker.item_id:

@@ -16,6 +16,7 @@ from omnigent_client.events.response import (
 from omnigent_client.events.session import SessionInputConsumed, SessionInterrupted, SessionStatus
 from omnigent_client.records.items import Item
 from omnigent_client.records.sessions import Session
+from omnigent_client.turns.stored import RESTING, Stored, stored_turn
 from omnigent_client.turns.words import Words
 
 EndWord = Literal["completed", "incomplete", "cancelled", "failed"]
@@ -28,7 +29,6 @@ END_WORDS: Final[Mapping[str, EndWord]] = MappingProxyType(
         "response.failed": "failed",
     }
 )
-RESTING: Final = frozenset({"idle", "waiting", "failed"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +57,7 @@ class TurnTracker:
         self._has_run = False
         self._was_interrupted = False
         self._maybe: End | None = None
+        self._passed: End | None = None
         self._early: list[Event] = []
         # Each takes its own class of event.
         self._handlers: Mapping[type[Event], Callable[[Any], None]] = {
@@ -108,26 +109,51 @@ class TurnTracker:
         self._maybe = None
         self._open = session.active_response_id
         self._is_steering = False
+        return self.look(session, items)
+
+    def look(self, session: Session, items: Sequence[Item], *, is_earlier: bool = False) -> End | None:
+        """The turn's end if the server's state shows it, for a message that may be from before the events.
+
+        What else comes of the turn is left to the events. `is_earlier` when it is known to be from before:
+        then a session at rest has answered it, even without a word.
+        """
+        stored = stored_turn(session, items)
         self.words.clear()
-        for item in items:
+        for item in stored.items:
             self.words.add(item.raw)
-        mine = [item for item in items if item.role != "user"]
-        if mine:
-            self.response_id = mine[-1].response_id
-        if session.status not in RESTING or self._open is not None:
+        if stored.items:
+            self.response_id = stored.response_id
+        end = self._stored_end(session, stored, is_earlier=is_earlier)
+        passed = self._passed
+        if end is None or passed is None or passed.response.get("id") != (self.response_id or ""):
+            return end
+        return passed
+
+    def _stored_end(self, session: Session, stored: Stored, *, is_earlier: bool) -> End | None:
+        if stored.is_followed:
+            if stored.error is not None:
+                return End(how="failed", error=stored.error.payload)
+            return End(how="cancelled" if stored.was_interrupted else "completed")
+        if session.status not in RESTING or session.active_response_id is not None:
             return None
-        error = session.last_task_error or {}
-        if session.status == "failed" and (mine or error.get("item_id") == self.item_id):
-            return End(how="failed", error=error)
-        if not mine or session.status == "failed":
-            # Not begun yet; a failure that is still shown is that of an earlier message.
-            return None
-        return End(how="cancelled" if mine[-1].payload.get("interrupted") else "completed")
+        if session.status == "failed":
+            error = session.last_task_error or {}
+            # Otherwise not begun yet; a failure that is still shown is that of an earlier message.
+            is_mine = bool(stored.items) or error.get("item_id") == self.item_id
+            return End(how="failed", error=error) if is_mine else None
+        if not stored.items:
+            # Not begun yet, or over before it said anything.
+            return End(how="cancelled") if is_earlier else None
+        return End(how="cancelled" if stored.was_interrupted else "completed")
 
     def _before(self, event: Event) -> None:
         if isinstance(event, ResponseInProgress):
             self._open = event.response.get("id")
-        elif event.type in TERMINAL:
+        elif event.type in TERMINAL and isinstance(event, ResponseEvent):
+            self._open = None
+            self._passed = _end_of(event)
+        elif isinstance(event, SessionStatus) and event.status in RESTING:
+            # A snapshot names a response until the session rests, also when its end came before.
             self._open = None
         elif isinstance(event, SessionInputConsumed) and event.data.item_id == self.item_id:
             self.is_taken = True
@@ -145,7 +171,7 @@ class TurnTracker:
         self.words.clear()
 
     def _response_ended(self, event: ResponseEvent) -> End | None:
-        end = End(how=END_WORDS[event.type], response=event.response, error=event.response.get("error") or {})
+        end = _end_of(event)
         self._open = None
         if not self._is_steering:
             return end
@@ -169,3 +195,7 @@ class TurnTracker:
             # An echo of the rest before this turn.
             return None
         return End(how="cancelled" if self._was_interrupted else "completed")
+
+
+def _end_of(event: ResponseEvent) -> End:
+    return End(how=END_WORDS[event.type], response=event.response, error=event.response.get("error") or {})

@@ -40,6 +40,8 @@ class FakeSession(httpx.AsyncBaseTransport):
         }
         self.items: list[dict[str, Any]] = []
         self.is_gone = False
+        self._snapshots = 0
+        self._snapshot_read = asyncio.Condition()
         self.holds_posts = False
         self.timeouts = 0
         self.may_stream = asyncio.Event()
@@ -71,7 +73,11 @@ class FakeSession(httpx.AsyncBaseTransport):
             return httpx.Response(200, headers=headers, stream=Feed(self._feed))
         if path == "/items":
             return httpx.Response(200, json={"data": self.items, "has_more": False})
-        return httpx.Response(200, json=self.snapshot)
+        response = httpx.Response(200, json=self.snapshot)
+        async with self._snapshot_read:
+            self._snapshots += 1
+            self._snapshot_read.notify_all()
+        return response
 
     async def _take(self, path: str, body: Any) -> httpx.Response:
         await self.posted.put((path, body))
@@ -88,6 +94,11 @@ class FakeSession(httpx.AsyncBaseTransport):
     async def next_post(self) -> tuple[str, Any]:
         """What the client posts next: the path under the session, and the body."""
         return await asyncio.wait_for(self.posted.get(), WAIT)
+
+    async def wait_for_snapshots(self, count: int) -> None:
+        """Return when the snapshot has been read this often since the beginning."""
+        async with self._snapshot_read:
+            await asyncio.wait_for(self._snapshot_read.wait_for(lambda: self._snapshots >= count), WAIT)
 
     def say(self, type_: str, **members: Any) -> None:
         """An event in the log."""
