@@ -58,7 +58,7 @@ class Part:
     def arguments(self, report: Path) -> list[str]:
         """pytest's command line; the report is where skips and failures are counted."""
         cores = min(os.cpu_count() or 1, 4)
-        # Tests of processes wait for them more than they compute.
+        # Most tests wait (for commits, loops, processes) about as much as they compute.
         workers = os.environ.get("WORKERS", str(cores + 1 if self.waits else cores))
         arguments = ["-m", self.select, f"--junitxml={report}", "-n", workers]
         if self.database:
@@ -68,11 +68,12 @@ class Part:
 
 CLUSTER = ("initdb", "postgres", "redis-server")
 PARTS = (
-    Part(name="unit", about="no process, SQLite", select=f"not ({PROCESSES} or postgres)"),
+    Part(name="unit", about="no process, SQLite", select=f"not ({PROCESSES} or postgres)", waits=True),
     Part(
         name="postgres",
         about="the database tests again, on PostgreSQL",
         select=f"not ({PROCESSES})",
+        waits=True,
         programs=("initdb", "postgres"),
         database=True,
     ),
