@@ -18,10 +18,7 @@ from tests.factories import (
     make_session,
     user_said,
 )
-
-LOCK = 'SELECT "sessions_app_session"."id" AS "pk" FROM "sessions_app_session" WHERE'
-"""Takes row locks and reads nothing; only PostgreSQL needs a statement for that."""
-CONTROL = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "ROLLBACK", LOCK)
+from tests.statements import CONTROL
 
 
 def statements(reader: Client, path: str) -> int:

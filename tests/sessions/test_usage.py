@@ -20,6 +20,7 @@ from sessions_app.services.tick import tick_of
 from tests.error_shape import assert_error
 from tests.factories import make_agent, make_child, make_session
 from tests.sessions.cast import caller, url
+from tests.statements import CONTROL
 from tests.tunnel.feed import Feed
 from tests.tunnel.script import response
 
@@ -240,7 +241,7 @@ def test_a_deleted_sub_agent_leaves_the_totals() -> None:
 def statements(action: Callable[[], object]) -> int:
     with CaptureQueriesContext(connection) as captured:
         action()
-    return len([query for query in captured if not query["sql"].startswith(("SAVEPOINT", "RELEASE"))])
+    return len([query for query in captured if not query["sql"].startswith(CONTROL)])
 
 
 def test_a_pass_takes_as_many_statements_for_many_as_for_few() -> None:

@@ -10,13 +10,11 @@ from sessions_app.flows.gate import policy_event
 from sessions_app.models import Elicitation
 from sessions_app.services import access, commit, gating
 from tests.factories import user_said
+from tests.statements import CONTROL
 from tests.tunnel.feed import LOCAL, Feed
 from tests.tunnel.script import Json, call, output, question, response, status, text, turn
 
 pytestmark = pytest.mark.django_db
-LOCK = 'SELECT "sessions_app_session"."id" AS "pk" FROM "sessions_app_session" WHERE'
-"""Takes row locks and reads nothing; only PostgreSQL needs a statement for that."""
-CONTROL = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "ROLLBACK", LOCK)
 
 
 def statements(action: Callable[[], object]) -> list[str]:
