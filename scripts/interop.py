@@ -16,14 +16,13 @@ CANDIDATES = ("python3.14", "python3.13", "python3.12", "python3")
 def find_python() -> str | None:
     """A Python for the released product: the one that INTEROP_PYTHON names, or the first that answers."""
     named = os.environ.get("INTEROP_PYTHON")
-    candidates = (named,) if named else (*CANDIDATES, *managed())
+    candidates = (named,) if named else (*CANDIDATES, *neighbours())
     return next((name for name in candidates if is_new_enough(name)), None)
 
 
-def managed() -> list[str]:
-    """The interpreters that pyenv has installed; those that are not switched on are on no PATH."""
-    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    return sorted(map(str, root.glob("versions/*/bin/python3")), reverse=True)
+def neighbours() -> list[str]:
+    """Interpreters that are installed beside this one, as version managers do; they need not be on PATH."""
+    return sorted(map(str, Path(sys.base_prefix).parent.glob("*/bin/python3")), reverse=True)
 
 
 def is_new_enough(python: str) -> bool:
