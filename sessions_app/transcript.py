@@ -43,7 +43,7 @@ def page(session_id: int, ask: Page) -> bytes:
 
 def newest(session_id: int, limit: int = SNAPSHOT_ITEMS) -> bytes:
     """The newest items of a session, oldest first, in the nested form: the text of a JSON array."""
-    rows = _page_statement(False, False, False).rows(session=session_id, limit=limit)  # noqa: FBT003
+    rows = _page_statement(False, False, False).rows(session=session_id, limit=limit)  # noqa: FBT003 - a shape
     return ("[" + ",".join(map(nested, reversed(rows))) + "]").encode()
 
 

@@ -36,7 +36,7 @@ class Admission:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         try:
-            request.principal = admit(request)  # type: ignore[attr-defined]
+            request.principal = admit(request)  # type: ignore[attr-defined]  # ours, for the views
         except OmnigentError as exc:
             return turned_away(request, exc)
         return self.get_response(request)

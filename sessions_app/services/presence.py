@@ -119,7 +119,7 @@ def register_host(*, host_id: str, owner: str, hello: HostHello) -> None:
 
 
 def _plain(value: object) -> object:
-    return dict(value) if hasattr(value, "items") else value  # type: ignore[call-overload]
+    return dict(value) if hasattr(value, "items") else value  # type: ignore[call-overload]  # any mapping
 
 
 def update_readiness(*, host_id: str, configured_harnesses: object, gateway_inference: object) -> None:
