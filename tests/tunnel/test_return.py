@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sessions_app.models import Session
+from sessions_app.models import Outbox, Session
 from sessions_app.process import Process
 from tests.factories import make_session
 from tests.stream.servers import SHORT, application, running, until
@@ -195,6 +195,8 @@ async def test_a_question_that_was_void_is_closed_in_the_runner(
             "approval",
             {"elicitation_id": "elicit_x", "action": "cancel"},
         )
+        # A hang-up before the server has read the answer would rightly have it told again.
+        await until(lambda: process.pool.run(lambda: not Outbox.objects.filter(session=session).exists()))
         await runner.hang_up()
         await runner.dial()
         await post(session, "Go on")
