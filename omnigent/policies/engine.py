@@ -6,9 +6,20 @@ from copy import deepcopy
 from typing import Any
 
 from omnigent.policies.answers import Answer, AnswerError, apply_updates, is_reserved, read_answer
-from omnigent.policies.types import Action, PolicyEvent, PolicyRef, PolicyState, StateUpdate, Verdict
+from omnigent.policies.types import (
+    Action,
+    Phase,
+    PolicyEvent,
+    PolicyRef,
+    PolicyState,
+    StateUpdate,
+    Step,
+    Verdict,
+)
 
 MAX_ERROR_TEXT = 200
+GATED = frozenset({Phase.REQUEST, Phase.TOOL_CALL})
+"""Phases in which the fault of any policy denies, of advisory ones too."""
 _ALLOW = Verdict(action=Action.ALLOW)
 _EMPTY = PolicyState()
 
@@ -20,12 +31,12 @@ def evaluate(
 
     After an accepted ASK: apply its labels, state and data, then evaluate with `start=verdict.index + 1`.
     """
-    if not refs:
+    if start >= len(refs):
         return _ALLOW
     chain = Chain(event, refs, state, start=start)
     while (ref := chain.pending()) is not None:
         try:
-            returned = _call(ref, chain.event_for_handler())
+            returned = call(ref, chain.event_for_handler())
         except (Exception, SystemExit) as error:  # noqa: BLE001 - foreign code; its failure is a verdict
             chain.fail(error)
         else:
@@ -52,6 +63,7 @@ class Chain:
         self._data = event.data
         self._labels: dict[str, str] = {}
         self._updates: list[StateUpdate] = []
+        self._steps: list[Step] = []
         self._decided: Verdict | None = None
 
     def pending(self) -> PolicyRef | None:
@@ -81,7 +93,7 @@ class Chain:
         copied["llm_client"] = None
         return copied
 
-    def answer(self, returned: object) -> None:
+    def answer(self, returned: object, *, micros: int = 0) -> None:
         """Take what the pending policy returned; a malformed answer denies."""
         ref = self._refs[self._position]
         if inspect.iscoroutine(returned):
@@ -91,7 +103,11 @@ class Chain:
             _check_reserved(ref, answer)
             state = apply_updates(self._state, answer.state_updates)
         except AnswerError as error:
-            self.fail(error)
+            self.fail(error, micros=micros)
+            return
+        self._answered = True
+        self._steps.append(Step(ref=ref, action=answer.action, reason=answer.reason, micros=micros))
+        if ref.shadow:
             return
         self._state = state
         self._updates += answer.state_updates
@@ -99,17 +115,23 @@ class Chain:
         self._labels |= {k: v for k, v in answer.set_labels.items() if allowed is None or k in allowed}
         if answer.has_data and answer.action is not Action.DENY:
             self._has_data, self._data = True, answer.data
-        self._answered = True
         if answer.action is not Action.ALLOW:
             self._decide(ref, answer)
 
-    def fail(self, error: BaseException) -> None:
-        """The pending policy raised: the chain ends in DENY naming it, and its labels are dropped."""
+    def fail(self, error: BaseException, *, micros: int = 0) -> None:
+        """The pending policy raised: the chain ends in DENY naming it, and its labels are dropped.
+
+        An advisory one abstains where nothing is about to be done.
+        """
         ref = self._refs[self._position]
         text = str(error) if isinstance(error, AnswerError) else f"{type(error).__name__}: {error}"
         reason = f"policy {ref.name!r} failed: {text[:MAX_ERROR_TEXT]}"
+        abstains = ref.advisory and self._event.phase not in GATED
+        action = Action.ALLOW if abstains else Action.DENY
         self._answered = True
-        self._decide(ref, Answer(action=Action.DENY, reason=reason))
+        self._steps.append(Step(ref=ref, action=action, reason=reason, failed=True, micros=micros))
+        if not (abstains or ref.shadow):
+            self._decide(ref, Answer(action=Action.DENY, reason=reason))
 
     def verdict(self) -> Verdict:
         """The outcome; ALLOW with everything the policies want written when none of them objected."""
@@ -137,10 +159,12 @@ class Chain:
             set_labels=dict(self._labels),
             state_updates=tuple(self._updates),
             ask_timeout=ref.ask_timeout if ref and action is Action.ASK else None,
+            steps=tuple(self._steps),
         )
 
 
-def _call(ref: PolicyRef, event: dict[str, Any]) -> object:
+def call(ref: PolicyRef, event: dict[str, Any]) -> object:
+    """What a policy's handler returns for an event; whatever it raises goes through."""
     return ref.handler(event, dict(ref.config)) if ref.takes_config else ref.handler(event)
 
 

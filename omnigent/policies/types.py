@@ -77,24 +77,59 @@ class StateUpdate:
     value: Any = None
 
 
+class PolicyLevel(StrEnum):
+    """Where a policy comes from, in the order in which they are asked."""
+
+    SESSION = "session"
+    AGENT = "agent"
+    SERVER = "server"
+    GUARD = "guard"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PolicyRef:
     """A policy ready to run.
 
-    `handler` takes the event (and `config` too when `takes_config`) and returns an answer or None.
+    `handler` takes the event (and `config` too when `takes_config`) and returns an answer or None, or, when
+    `is_async`, something to await. A `foreign` one is an operator's own code: it runs beside the event loop,
+    within `seconds`. The fault of an `advisory` one denies only requests and tool calls. A `shadow` one runs
+    and is noted, and decides nothing.
     `condition` is an AND over labels, each with the values that match. `set_labels` None lets the policy
     write any label. `counters` are the reserved state keys that this policy alone may write in any verdict.
+    Its ASK takes `quorum` of its `approvers` (of whoever may approve, when empty), within `ask_timeout`.
     """
 
     name: str
     handler: Callable[..., Any]
+    policy_id: str = ""
+    level: PolicyLevel = PolicyLevel.SESSION
+    version: int = 1
     enabled: bool = True
+    shadow: bool = False
+    is_async: bool = False
+    foreign: bool = False
+    advisory: bool = False
+    seconds: float = 5.0
     takes_config: bool = False
     config: Mapping[str, Any] = field(default_factory=dict)
     condition: Mapping[str, Sequence[str]] = field(default_factory=dict)
     set_labels: frozenset[str] | None = None
     counters: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
     ask_timeout: float | None = None
+    approvers: tuple[str, ...] = ()
+    quorum: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """What one policy of a chain said by itself. `failed` tells a fault from an opinion."""
+
+    ref: PolicyRef
+    action: Action
+    reason: str | None = None
+    failed: bool = False
+    micros: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,6 +150,13 @@ class Verdict:
     set_labels: Mapping[str, str] = field(default_factory=dict)
     state_updates: tuple[StateUpdate, ...] = ()
     ask_timeout: float | None = None
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def deciding(self) -> PolicyRef | None:
+        """The policy that decided, None on ALLOW."""
+        enforced = [step.ref for step in self.steps if not step.ref.shadow]
+        return enforced[-1] if self.policy is not None and enforced else None
 
     @property
     def deciding_policies(self) -> tuple[str, ...]:
