@@ -5,8 +5,10 @@ from sessions_app.models.delivery import Outbox, OutboxKind, Receipt
 from sessions_app.models.elicitation import Elicitation, ElicitationStatus
 from sessions_app.models.file import Blob, File
 from sessions_app.models.fleet import Host, Lease, Runner, TunnelKind
+from sessions_app.models.held import HeldAction, HeldKind
 from sessions_app.models.item import Item
 from sessions_app.models.log import LogEntry, Store
+from sessions_app.models.policy import PolicyMemory, SessionPolicy
 from sessions_app.models.project import Project, ProjectOrder, SortMode
 from sessions_app.models.read_state import ReadState
 from sessions_app.models.search import SearchProgress, SearchText
@@ -23,6 +25,8 @@ __all__ = [
     "ElicitationStatus",
     "File",
     "Grant",
+    "HeldAction",
+    "HeldKind",
     "Host",
     "Item",
     "Kind",
@@ -30,6 +34,7 @@ __all__ = [
     "LogEntry",
     "Outbox",
     "OutboxKind",
+    "PolicyMemory",
     "Project",
     "ProjectOrder",
     "ReadState",
@@ -39,6 +44,7 @@ __all__ = [
     "SearchText",
     "Session",
     "SessionLabel",
+    "SessionPolicy",
     "Sharing",
     "SharingMode",
     "SortMode",

@@ -1,0 +1,1 @@
+"""The only writers of policies, kill switches and the decision log."""
