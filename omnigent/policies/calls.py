@@ -1,5 +1,7 @@
 """What an event says, as policies ask for it: call, command, the user's words; and what they answer."""
 
+import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +13,8 @@ Event = Mapping[str, Any]
 Answer = dict[str, Any]
 Handler = Callable[[Event], Answer | None]
 
+OUR_SERVER = "mcp__omnigent__"
+"""How a native harness calls our own tools, which it knows from our MCP server."""
 SHELL_TOOLS = frozenset({"sys_os_shell", "Bash", "bash", "Shell", "terminal", "developer__shell", "shell"})
 WRITE_TOOLS = frozenset(
     {"Write", "Edit", "MultiEdit", "NotebookEdit", "sys_os_write", "sys_os_edit", "write", "edit"}
@@ -56,18 +60,33 @@ def finished_call_of(event: Event) -> Call | None:
 
 def _call(data: Any, target: Any) -> Call:
     known = data if isinstance(data, Mapping) else {}
-    name, arguments = known.get("name") or target, known.get("arguments")
-    return Call(str(name or ""), arguments if isinstance(arguments, Mapping) else {})
+    name = str(known.get("name") or target or "")
+    return Call(name.removeprefix(OUR_SERVER), _arguments(known.get("arguments")))
+
+
+def _arguments(value: Any) -> Mapping[str, Any]:
+    """The arguments as an object; some harnesses pass on the model's own JSON text."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return {"": value}
+    return value if isinstance(value, Mapping) else {}
 
 
 def command_of(call: Call, shell_tools: frozenset[str] = SHELL_TOOLS) -> str | None:
-    """The command line of a shell tool; None for other tools. Words in a list are joined by spaces."""
+    """The command line of a shell tool; None for other tools. Several are given by lines."""
     if call.name not in shell_tools:
         return None
-    command = call.arguments.get("command", call.arguments.get("cmd", ""))
-    if isinstance(command, Sequence) and not isinstance(command, str):
-        return " ".join(str(word) for word in command)
-    return str(command or "")
+    given = (call.arguments.get(key) for key in ("command", "cmd", ""))
+    return "\n".join(_line(value) for value in given if value is not None)
+
+
+def _line(value: Any) -> str:
+    """A command as a shell would be given it; words of a list are one each."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return shlex.join(str(word) for word in value)
+    return str(value)
 
 
 def user_text(event: Event) -> str:
