@@ -17,20 +17,29 @@ from omnigent.runner.credentials import Credentials
 log = logging.getLogger(__name__)
 
 _AWAY: Final = frozenset({502, 503, 504})
-_HUMAN_SECONDS: Final = 86_460.0
+_TIMED_OUT: Final = 504
+# A proxy that says the server is away only after so long had given it the request.
+_TAKEN_SECONDS: Final = 1.0
+_NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+HUMAN_SECONDS: Final = 86_460.0
 _TOOL_SECONDS: Final = 7_260.0
 
 
 class ServerUnreachable(Exception):
-    """The server did not answer within the patience of this runner."""
+    """The server did not answer. `taken` tells that it may have taken the request up before it went away."""
+
+    def __init__(self, text: str, *, taken: bool = False) -> None:
+        super().__init__(text)
+        self.taken = taken
 
 
 class ServerRefused(Exception):
-    """The server answered with an error status."""
+    """The server answered with an error status; `text` is the body of its answer."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(f"HTTP {status}: {text[:500]}")
         self.status = status
+        self.text = text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +86,7 @@ class ServerApi:
             base_url=server_url, transport=transport or _transport(), timeout=60.0, trust_env=False
         )
         self.credentials = Credentials(self._client, runner_id, token, owner_token)
-        self._patience = patience or Patience()
+        self.patience = patience or Patience()
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -112,10 +121,22 @@ class ServerApi:
         media_type = answer.headers.get("content-type", "").partition(";")[0].strip()
         return FileContent(data=answer.content, media_type=media_type or "application/octet-stream")
 
-    async def evaluate(self, session_id: str, event: Mapping[str, Any]) -> dict[str, Any]:
-        """A policy verdict; held open by the server while a person is asked."""
+    async def evaluate(
+        self, session_id: str, body: Mapping[str, Any], *, seconds: float = HUMAN_SECONDS
+    ) -> dict[str, Any]:
+        """One question to the policies, not repeated here; the server holds it while a person is asked."""
         path = f"/v1/sessions/{session_id}/policies/evaluate"
-        return _object(await self._call("POST", path, json={"event": event}, timeout=_HUMAN_SECONDS))
+        return _object(await self._once("POST", path, json=body, timeout=seconds))
+
+    async def add_policy(self, session_id: str, policy: Mapping[str, Any]) -> dict[str, Any]:
+        """Attach a policy to the session; its key makes a repeat after a lost answer harmless."""
+        headers = {"Idempotency-Key": secrets.token_hex(16)}
+        path = f"/v1/sessions/{session_id}/policies"
+        return _object(await self._call("POST", path, json=policy, headers=headers))
+
+    async def policy_registry(self) -> dict[str, Any]:
+        """The policies that can be attached."""
+        return _object(await self._call("GET", "/v1/policy-registry"))
 
     async def mcp(self, session_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """One JSON-RPC request to the tool gate, not repeated here: the caller knows when it may be."""
@@ -129,7 +150,7 @@ class ServerApi:
 
     async def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Repeat while the server is unreachable or a proxy says so; raises ServerUnreachable."""
-        patience = self._patience
+        patience = self.patience
         deadline = patience.now() + patience.seconds
         delay = patience.start
         while True:
@@ -145,16 +166,19 @@ class ServerApi:
         own: Mapping[str, str] = options.pop("headers", {})
         timeout = httpx.Timeout(options.pop("timeout", 60.0), connect=5.0, pool=60.0)
         for attempt in (1, 2):
+            began = time.monotonic()
             headers = {**await self.credentials.headers(), **own}
             try:
                 answer = await self._client.request(method, path, headers=headers, timeout=timeout, **options)
             except httpx.TransportError as exc:
-                raise ServerUnreachable(f"{method} {path}: {exc or type(exc).__name__}") from exc
+                words = f"{method} {path}: {exc or type(exc).__name__}"
+                raise ServerUnreachable(words, taken=not isinstance(exc, _NEVER_SENT)) from exc
             if answer.status_code != 401 or attempt == 2:
                 break
             self.credentials.forget()
         if answer.status_code in _AWAY:
-            raise ServerUnreachable(f"{method} {path}: HTTP {answer.status_code}")
+            taken = answer.status_code == _TIMED_OUT or time.monotonic() - began > _TAKEN_SECONDS
+            raise ServerUnreachable(f"{method} {path}: HTTP {answer.status_code}", taken=taken)
         if not answer.is_success:
             raise ServerRefused(answer.status_code, answer.text)
         return answer

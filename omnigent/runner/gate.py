@@ -52,9 +52,13 @@ class ToolGate:
             result = reply.get("result")
             if not isinstance(result, Mapping):
                 return "Error: the server sent no result"
-            if result.get("resultType") != "input_required":
+            result_type = result.get("resultType")
+            if result_type is None or result_type == "complete":
                 return _content_text(result)
-            answers = await self._ask(result.get("inputRequests") or {})
+            questions = result.get("inputRequests")
+            if result_type != "input_required" or not isinstance(questions, Mapping) or not questions:
+                return f"Error: the server sent a result that cannot be read: {result_type!r}"
+            answers = await self._ask(questions)
             params = params | {"requestState": result.get("requestState"), "inputResponses": answers}
             request_id += 1
 
@@ -103,7 +107,7 @@ def _error_text(error: Any) -> str:
 def _content_text(result: Mapping[str, Any]) -> str:
     blocks = result.get("content")
     if not isinstance(blocks, list):
-        return ""
+        return "Error: the server sent a result without content"
     return "".join(str(block.get("text", "")) for block in blocks if isinstance(block, Mapping))
 
 

@@ -47,6 +47,12 @@ class History:
             content = [{"type": "output_text", "text": text}]
             self._items.append({"type": "message", "role": "assistant", "content": content})
 
+    def replace_text(self, text: str) -> None:
+        """Put other words in the place of what the assistant has just said."""
+        assert self._items[-1].get("role") == "assistant"
+        self._items.pop()
+        self.add_text(text)
+
     def add_call(self, call: Mapping[str, Any]) -> None:
         self._items.append({"type": "function_call", **call})
 

@@ -9,8 +9,6 @@ _KEPT: Final = 256
 _REMEMBERED: Final = 1024
 _KEPT_BYTES: Final = 16 * 1024 * 1024
 
-Key = tuple[str, str]
-
 
 class OperationCancelled(Exception):
     """The operation was cancelled and has no result."""
@@ -20,22 +18,22 @@ class Operations:
     """One session's operations. A caller that goes away leaves its operation running."""
 
     def __init__(self) -> None:
-        self._tasks: OrderedDict[Key, asyncio.Task[str]] = OrderedDict()
+        self._tasks: OrderedDict[str, asyncio.Task[str]] = OrderedDict()
         self._bytes = 0
         self._cancelled: OrderedDict[str, None] = OrderedDict()
 
-    async def run(self, key: Key, work: Callable[[], Awaitable[str]]) -> str:
+    async def run(self, operation_id: str, work: Callable[[], Awaitable[str]]) -> str:
         """The output of the operation, which starts at most once; raises OperationCancelled."""
-        task = self._tasks.get(key)
+        task = self._tasks.get(operation_id)
         if task is None:
-            if key[0] in self._cancelled:
-                raise OperationCancelled(key[0])
-            task = asyncio.create_task(_awaited(work), name=f"tool-{key[0]}")
-            self._tasks[key] = task
+            if operation_id in self._cancelled:
+                raise OperationCancelled(operation_id)
+            task = asyncio.create_task(_awaited(work), name=f"tool-{operation_id}")
+            self._tasks[operation_id] = task
             task.add_done_callback(self._finished)
         await asyncio.wait({task})
         if task.cancelled():
-            raise OperationCancelled(key[0])
+            raise OperationCancelled(operation_id)
         return task.result()
 
     async def cancel(self, operation_id: str | None = None) -> None:
@@ -48,7 +46,7 @@ class Operations:
             if len(self._cancelled) > _REMEMBERED:
                 self._cancelled.popitem(last=False)
         running = [
-            task for key, task in self._tasks.items() if not task.done() and operation_id in {None, key[0]}
+            task for key, task in self._tasks.items() if not task.done() and operation_id in {None, key}
         ]
         for task in running:
             task.cancel()

@@ -44,8 +44,10 @@ class Toolbox:
         return await self._call(tool, arguments or {}, body.get("_omnigent_operation"))
 
     async def _call(self, tool: Tool, arguments: Mapping[str, Any], operation: object) -> dict[str, Any]:
+        # The step is left aside: none of these tools asks back, and a call that ran before the approval of
+        # its repeat must not run again after it.
         named = operation if isinstance(operation, Mapping) else {}
-        key = (str(named.get("id") or secrets.token_hex(16)), str(named.get("step") or "initial"))
+        operation_id = str(named.get("id") or secrets.token_hex(16))
 
         async def work() -> str:
             try:
@@ -54,7 +56,7 @@ class Toolbox:
                 return clean(f"Error: {exc}")
 
         try:
-            return {"result": {"output": await self._operations.run(key, work)}}
+            return {"result": {"output": await self._operations.run(operation_id, work)}}
         except OperationCancelled:
             return _error(CANCELLED, "the call was cancelled")
 

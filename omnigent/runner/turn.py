@@ -1,15 +1,13 @@
 """One turn: sample, run the tools that the model asks for, and again until it is done."""
 
 import asyncio
-import logging
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Protocol
 
 from omnigent.protocol.codec import FrameError, decode
 from omnigent.runner.announce import Announcer
-from omnigent.runner.api import ServerRefused, ServerUnreachable
 from omnigent.runner.approvals import Declined
 from omnigent.runner.cleantext import clean
 from omnigent.runner.gate import capped
@@ -28,9 +26,7 @@ from omnigent.runner.harnesses.base import (
     Usage,
 )
 from omnigent.runner.history import History
-from omnigent.runner.policy_gate import llm_request_event
-
-log = logging.getLogger(__name__)
+from omnigent.runner.policy_gate import Verdict, llm_request_event, llm_response_event
 
 _SUMMED: Final = (
     "input_tokens",
@@ -66,11 +62,20 @@ class TurnWorld(Protocol):
 
     async def approve(self, elicitation_id: str) -> str: ...
 
-    async def evaluate(self, event: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    async def evaluate(self, event: Mapping[str, Any]) -> Verdict: ...
 
     async def tool_ran(self, name: str) -> None: ...
 
     def take_steers(self) -> Sequence[Mapping[str, Any]]: ...
+
+
+@dataclass(slots=True)
+class _Sample:
+    """What one model request gave so far; `usage` is None when the model told none."""
+
+    text: list[str] = field(default_factory=list)
+    calls: list[ToolCall] = field(default_factory=list)
+    usage: Usage | None = None
 
 
 class Turn:
@@ -103,11 +108,12 @@ class Turn:
         for _ in range(self._settings.max_samples):
             request = self._request()
             await self._ask_policy(request)
-            calls = await self._sample(request)
-            if not calls:
+            sample = await self._sample(request)
+            is_allowed = await self._review(request, sample)
+            if not sample.calls or not is_allowed:
                 self._announcer.completed(self._usage)
                 return
-            await self._run_calls(calls)
+            await self._run_calls(sample.calls)
             for message in self._world.take_steers():
                 self._history.add_message(message)
         raise ModelError(
@@ -125,42 +131,56 @@ class Turn:
         )
 
     async def _ask_policy(self, request: ModelRequest) -> None:
-        """A server that cannot be asked does not stop a model request: tools are guarded by themselves."""
-        try:
-            verdict = await self._world.evaluate(llm_request_event(request, self._settings.harness))
-        except (ServerRefused, ServerUnreachable) as exc:
-            log.warning("model request not evaluated", extra={"error": str(exc)})
-            return
-        if verdict.get("result") == "POLICY_ACTION_DENY":
-            reason = verdict.get("reason") or "no reason given"
-            raise ModelError("policy_denied", f"Denied by policy: {reason}")
+        """A refused model request fails the turn as `policy_denied`, with the policy's reason as message."""
+        verdict = await self._world.evaluate(llm_request_event(request, self._settings.harness))
+        if not verdict.is_allowed:
+            raise ModelError("policy_denied", verdict.refusal)
+
+    async def _review(self, request: ModelRequest, sample: _Sample) -> bool:
+        """Whether the turn may act on what the model said.
+
+        Of a refused answer nothing is kept: the refusal stands in the place of its text, here as on the
+        server, its calls are answered by it without running, and the turn is over.
+        """
+        text = "".join(sample.text)
+        event = llm_response_event(
+            request, self._settings.harness, text=text, calls=len(sample.calls), usage=sample.usage
+        )
+        verdict = await self._world.evaluate(event)
+        if verdict.is_allowed:
+            return True
+        if text.strip():
+            self._history.replace_text(f"[{verdict.refusal}]")
+        for call in list(sample.calls):
+            await self._announcer.room()
+            self._settle(call, verdict.refusal)
+        return False
 
     # -- sampling ----------------------------------------------------------------------------------
 
-    async def _sample(self, request: ModelRequest) -> list[ToolCall]:
-        text: list[str] = []
-        calls: list[ToolCall] = []
-        self.unfinished = calls
+    async def _sample(self, request: ModelRequest) -> _Sample:
+        sample = _Sample()
+        self.unfinished = sample.calls
         stream = self._model.sample(request)
         try:
             async for event in stream:
                 if isinstance(event, TextDelta):
                     delta = clean(event.text)
                     await self._announcer.text(delta)
-                    text.append(delta)
-                elif not await self._other(event, calls):
+                    sample.text.append(delta)
+                elif not await self._other(event, sample):
                     break
         finally:
-            self._history.add_text("".join(text))
+            self._history.add_text("".join(sample.text))
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
-        return calls
+        return sample
 
-    async def _other(self, event: SampleEvent, calls: list[ToolCall]) -> bool:
+    async def _other(self, event: SampleEvent, sample: _Sample) -> bool:
         """Whether the sample goes on."""
         if isinstance(event, ToolCall):
             call = ToolCall(call_id=event.call_id, name=clean(event.name), arguments=clean(event.arguments))
-            calls.append(call)
+            sample.calls.append(call)
             await self._announcer.call(call, "in_progress")
         elif isinstance(event, ReasoningDelta):
             await self._announcer.reasoning(event)
@@ -168,6 +188,7 @@ class Turn:
             await self._announcer.retry(event)
         elif isinstance(event, Usage):
             self._usage = _sum(self._usage, event)
+            sample.usage = event
         elif isinstance(event, ApprovalRequest):
             return await self._approve(event)
         else:
@@ -203,7 +224,10 @@ class Turn:
         output = capped(clean(output))
         await self._world.tool_ran(call.name)
         await self._announcer.room()
-        # From here on without a pause: an interrupt finds the call either unfinished or told in full.
+        self._settle(call, output)
+
+    def _settle(self, call: ToolCall, output: str) -> None:
+        """Without a pause: an interrupt finds the call either unfinished or told in full."""
         self.unfinished.remove(call)
         self._history.add_call({"call_id": call.call_id, "name": call.name, "arguments": call.arguments})
         self._history.add_output(call.call_id, output)

@@ -18,6 +18,7 @@ from omnigent.runner.history import CANCELLED_OUTPUT, INTERRUPTED, History, load
 from omnigent.runner.inbox import Message
 from omnigent.runner.operations import Operations
 from omnigent.runner.parking import Parking
+from omnigent.runner.policy_gate import PolicyGate, Verdict
 from omnigent.runner.profile import Profile
 from omnigent.runner.runtime import Runtime
 from omnigent.runner.skills import spelled_out
@@ -58,6 +59,7 @@ class Workbench:
         self._gate = ToolGate(
             runtime.api, session_id=session_id, approvals=self.approvals, tunnel_up=runtime.tunnel.wait
         )
+        self._policies = PolicyGate(runtime.api, session_id=session_id)
 
     # -- what is loaded ------------------------------------------------------------------------------
 
@@ -92,6 +94,8 @@ class Workbench:
                 workspace=await asyncio.to_thread(self._workspace, spec.os_env.cwd if spec.os_env else None),
                 environment=self._runtime.config.child_environment,
                 reaper=self._runtime.reaper,
+                api=self._runtime.api,
+                session_id=self._session_id,
             )
             self._toolbox = Toolbox(tools_of(spec), context, self._operations)
         return self._toolbox
@@ -195,8 +199,8 @@ class Workbench:
     async def approve(self, elicitation_id: str) -> str:
         return (await self.approvals.answer(elicitation_id, APPROVAL_SECONDS)).action
 
-    async def evaluate(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
-        return await self._runtime.api.evaluate(self._session_id, event)
+    async def evaluate(self, event: Mapping[str, Any]) -> Verdict:
+        return await self._policies.ask(event)
 
     async def tool_ran(self, name: str) -> None:
         if self._toolbox is None or not self._toolbox.mutates(name):

@@ -11,17 +11,17 @@ import uvicorn
 
 from omnigent.protocol import frames, sse
 from omnigent.spec import bundle
+from tests.runner.stream import Stream
 
 Json = dict[str, Any]
 Gate = Callable[[Json], Awaitable[Json]]
+Judge = Callable[[Json], Awaitable[Json | None]]
 DEADLINE = 10.0
 AGENT = """\
 name: helper
 prompt: You help.
-executor:
-  harness: scripted
-os_env:
-  type: caller_process
+executor: {harness: scripted}
+os_env: {type: caller_process}
 """
 
 
@@ -67,40 +67,10 @@ class TunnelLost(Exception):
     """The connection went before the answer was complete."""
 
 
-class Stream:
-    """What the server has read of one session's events."""
-
-    def __init__(self) -> None:
-        self.events: list[Json] = []
-        self.ids: list[str | None] = []
-        self.heartbeats = 0
-        self.done = False
-        self.acks = True
-        self.reader: asyncio.Task[None] | None = None
-
-    def types(self) -> list[str]:
-        """The events by type, statuses with their word, calls with theirs, and runs of deltas as one."""
-        shown = [_short(event) for event in self.events]
-        return [key for key, _ in itertools.groupby(shown)]
-
-    def text(self) -> str:
-        return "".join(e["delta"] for e in self.events if e["type"] == "response.output_text.delta")
-
-    def of_type(self, event_type: str) -> list[Json]:
-        return [event for event in self.events if event["type"] == event_type]
-
-
-def _short(event: Json) -> str:
-    if event["type"] == "session.status":
-        return f"status {event['status']}"
-    if event["type"] == "response.output_item.done":
-        item = event["item"]
-        return f"{item['type']} {item['status']}"
-    return str(event["type"]).removeprefix("response.")
-
-
 class FakeServer:
-    """`gate` answers the bodies of POST /mcp; by default it has the tool executed down the tunnel."""
+    """`gate` answers POST /mcp, by default with what the runner's tool says; `judge` answers POST /evaluate,
+    and its None cuts the connection in the middle of the answer.
+    """
 
     def __init__(self) -> None:
         self.port = 0
@@ -110,6 +80,8 @@ class FakeServer:
         self.agent = AGENT
         self.gate: Gate = self.allow
         self.verdict: Json = {"result": "POLICY_ACTION_ALLOW"}
+        self.judge: Judge = self.agree
+        self.answers: dict[str, tuple[int, Json]] = {}  # by the last part of the path
         self.statuses: dict[str, int] = {}
         self.tunnels: list[Tunnel] = []
         self._ids = itertools.count(1)
@@ -178,20 +150,25 @@ class FakeServer:
         status, content = await self._route(
             scope["method"], scope["path"], scope["query_string"].decode(), body
         )
+        if content is None:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+            return
         raw = content if isinstance(content, bytes) else json.dumps(content).encode()
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": raw})
 
-    async def _route(self, method: str, path: str, query: str, body: Json) -> tuple[int, Json | bytes]:
+    async def _route(self, method: str, path: str, query: str, body: Json) -> tuple[int, Json | bytes | None]:
         last = path.rsplit("/", 1)[-1]
         if last in self.statuses:
             return self.statuses[last], {"error": {"code": "x", "message": "as told"}}
+        if last in self.answers:
+            return self.answers[last]
         if last == "contents":
             return 200, bundle.pack({"config.yaml": self.agent.encode()})
         if last == "items":
             return 200, self._page(query)
         if last == "evaluate":
-            return 200, self.verdict
+            return 200, await self.judge(body)
         if last == "mcp":
             return 200, await self.gate(body)
         if last == "events":
@@ -250,7 +227,11 @@ class FakeServer:
         finally:
             del tunnel.waiting[request_id]
 
-    async def allow(self, body: Json) -> Json:
+    async def agree(self, body: Json) -> Json:
+        """The same verdict on everything."""
+        return self.verdict
+
+    async def allow(self, body: Json, session_id: str = "conv_1") -> Json:
         """Have the tool executed on the runner, as the server does for an allowed call."""
         params = body["params"]
         operation = {"id": params["_omnigent_operation_id"], "step": "initial"}
@@ -260,7 +241,7 @@ class FakeServer:
             "_omnigent_operation": operation,
         }
         try:
-            _, answer = await self.request("POST", "/v1/sessions/conv_1/mcp/execute", request)
+            _, answer = await self.request("POST", f"/v1/sessions/{session_id}/mcp/execute", request)
         except TunnelLost:
             return {"error": {"code": -32098, "message": "tunnel lost"}}
         if "error" in answer:
@@ -291,7 +272,7 @@ class FakeServer:
             async for frame in self._exchange("GET", f"/v1/sessions/{session_id}/stream", None, headers):
                 if isinstance(frame, frames.ResponseBody):
                     for message in decoder.feed(frames.decode_body(frame.body, frame.encoding)):
-                        _note(stream, message)
+                        stream.note(message)
                     if acknowledge and stream.acks and stream.ids:
                         await self.acknowledge(stream.ids[-1] or "", session_id)
         except TunnelLost:
@@ -309,18 +290,6 @@ class FakeServer:
         body = {"type": "message", "role": "user", "content": content, "agent_id": "ag_1", "model": "helper"}
         _, answer = await self.post(body | ({"persisted_item_id": item_id} if item_id else {}) | extra)
         return str(answer.get("status"))
-
-
-def _note(stream: Stream, message: sse.Message) -> None:
-    if message.is_done:
-        stream.done = True
-        return
-    event = json.loads(message.data)
-    if event["type"] == "session.heartbeat":
-        stream.heartbeats += 1
-    else:
-        stream.events.append(event)
-        stream.ids.append(message.id)
 
 
 async def until(condition: Callable[[], bool], seconds: float = DEADLINE) -> None:

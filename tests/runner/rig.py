@@ -11,7 +11,8 @@ from omnigent.runner.api import Patience, ServerApi
 from omnigent.runner.app import RunnerApp
 from omnigent.runner.config import RunnerConfig, read_config
 from omnigent.runner.harnesses.registry import HARNESSES, HarnessRow
-from tests.runner.fake_server import FakeServer, Stream, until
+from tests.runner.fake_server import FakeServer, until
+from tests.runner.stream import Stream
 
 FAST = LinkRules(backoff_start=0.02, backoff_cap=0.05, recycle_delay=(0.02, 0.05))
 

@@ -1,56 +1,12 @@
 """The runner's calls to the server: who it says it is, and what it does when the server is away."""
 
 import time
-from collections.abc import Callable
 
 import httpx
 import pytest
 
-from omnigent.runner.api import Patience, ServerApi, ServerRefused, ServerUnreachable
-
-Answer = httpx.Response | Exception
-
-
-class Server:
-    """Plays answers per last path part; the last one repeats."""
-
-    def __init__(self, **answers: list[Answer]) -> None:
-        self.answers = answers
-        self.requests: list[httpx.Request] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        answers = self.answers.get(request.url.path.rsplit("/", 1)[-1], [httpx.Response(404)])
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def seen(self, last: str) -> list[httpx.Request]:
-        return [request for request in self.requests if request.url.path.endswith(f"/{last}")]
-
-
-class Waits:
-    """Time that passes only by waiting."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-    def patience(self) -> Patience:
-        return Patience(now=lambda: self.now, sleep=self.sleep)
-
-
-def make_api(server: Callable[[httpx.Request], httpx.Response], waits: Waits | None = None) -> ServerApi:
-    return ServerApi(
-        server_url="http://server",
-        runner_id="runner_1",
-        token="binding",
-        transport=httpx.MockTransport(server),
-        patience=(waits or Waits()).patience(),
-    )
+from omnigent.runner.api import ServerRefused, ServerUnreachable
+from tests.runner.api_rig import Answer, Server, Waits, make_api
 
 
 def bearer(token: str, seconds: float = 1800) -> httpx.Response:
@@ -101,9 +57,9 @@ async def test_a_token_endpoint_that_fails_leaves_the_binding_token(status: int)
 
 @pytest.mark.parametrize("away", [httpx.ConnectError("refused"), httpx.ReadError("cut"), httpx.Response(503)])
 async def test_a_server_that_comes_back_is_waited_for(away: Answer) -> None:
-    server = Server(evaluate=[away, away, away, ok()])
+    server = Server(items=[away, away, away, httpx.Response(200, json={"data": [{"id": "item_1"}]})])
 
-    assert await make_api(server).evaluate("conv_1", {}) == {"result": "POLICY_ACTION_ALLOW"}
+    assert await make_api(server).items("conv_1") == [{"id": "item_1"}]
 
 
 async def test_a_server_that_stays_away_is_given_up_after_two_minutes() -> None:
@@ -128,6 +84,17 @@ async def test_an_event_keeps_its_key_when_it_is_repeated() -> None:
 
     assert len({request.headers["idempotency-key"] for request in server.seen("events")}) == 1
     assert len(server.seen("events")) == 2
+
+
+async def test_a_policy_keeps_its_key_when_it_is_sent_again() -> None:
+    server = Server(policies=[httpx.ReadError("cut"), httpx.Response(200, json={"id": "pol_1"})])
+    assert await make_api(server).add_policy("conv_1", {"name": "a"}) == {"id": "pol_1"}
+
+    assert len({request.headers["idempotency-key"] for request in server.seen("policies")}) == 1
+    assert [request.headers["x-omnigent-runner-tunnel-token"] for request in server.seen("policies")] == [
+        "binding",
+        "binding",
+    ]
 
 
 async def test_an_answer_that_is_no_object_is_a_refusal() -> None:

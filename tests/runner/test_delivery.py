@@ -7,8 +7,9 @@ import pytest
 
 from omnigent.protocol.events import OutputTextDelta
 from omnigent.runner.uplink import Uplink
-from tests.runner.fake_server import FakeServer, Stream, until
+from tests.runner.fake_server import FakeServer, until
 from tests.runner.rig import running, settled
+from tests.runner.stream import Stream
 
 COUNT = "".join(f"{n} " for n in range(1, 61)) + "\n"
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from omnigent.runner.api import Patience
-from tests.runner.fake_server import FakeServer, Stream, until
+from tests.runner.fake_server import FakeServer, until
 from tests.runner.rig import Rig, running, settled
+from tests.runner.stream import Stream
 
 Json = dict[str, Any]
 ASK = {
@@ -41,9 +42,8 @@ def approval(action: str, **extra: str) -> Json:
     return {"type": "approval", "data": {"elicitation_id": "elicit_1", "action": action}, **extra}
 
 
-def outputs(stream: Stream) -> list[str]:
-    items = [event["item"] for event in stream.of_type("response.output_item.done")]
-    return [item["output"] for item in items if item["type"] == "function_call_output"]
+def evaluations(server: FakeServer) -> list[Json]:
+    return [body for _, path, body in server.calls if path.endswith("/evaluate")]
 
 
 async def asked(rig: Rig, gate: Asking, stream: Stream) -> None:
@@ -66,7 +66,7 @@ async def test_an_accepted_call_is_sent_again_with_the_same_operation(tmp_path: 
     assert second["params"]["requestState"] == "state-1"
     operation = "_omnigent_operation_id"
     assert first["params"][operation] == second["params"][operation]
-    assert outputs(stream) == ["hi\n"]
+    assert stream.outputs() == ["hi\n"]
     assert stream.of_type("response.elicitation_resolved")[0]["action"] is None
 
 
@@ -99,7 +99,7 @@ async def test_a_cancelled_approval_refuses_the_call_and_the_turn_goes_on(tmp_pa
         await server.post(approval("cancel"))
         await until(lambda: settled(stream))
 
-    assert outputs(stream) == ["Denied by policy: nobody said yes"]
+    assert stream.outputs() == ["Denied by policy: nobody said yes"]
     assert stream.types()[-2:] == ["completed", "status idle"]
 
 
@@ -112,7 +112,7 @@ async def test_a_verdict_that_comes_before_the_call_is_parked_counts(tmp_path: P
         await asked(rig, gate, stream)
         await until(lambda: settled(stream))
 
-    assert outputs(stream) == ["hi\n"]
+    assert stream.outputs() == ["hi\n"]
 
 
 async def test_the_first_verdict_wins_and_a_repeat_is_told(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ async def test_the_first_verdict_wins_and_a_repeat_is_told(tmp_path: Path) -> No
         await until(lambda: settled(stream))
 
     assert repeat == {"status": "duplicate"}
-    assert outputs(stream) == ["hi\n"]
+    assert stream.outputs() == ["hi\n"]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ async def test_a_denied_call_tells_the_model_why(tmp_path: Path) -> None:
         stream = server.subscribe()
         await rig.turn("Run the shell command: echo hi", stream)
 
-    assert outputs(stream) == ["Denied by policy: no shells"]
+    assert stream.outputs() == ["Denied by policy: no shells"]
 
 
 async def test_a_lost_tunnel_is_waited_for_and_the_tool_runs_once(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ async def test_a_lost_tunnel_is_waited_for_and_the_tool_runs_once(tmp_path: Path
     sent = [body for _, path, body in rig.server.calls if path.endswith("/mcp")]
     assert len(sent) >= 2
     assert len({body["params"]["_omnigent_operation_id"] for body in sent}) == 1
-    assert outputs(stream) == ["run\n"]
+    assert stream.outputs() == ["run\n"]
 
 
 async def test_a_restart_of_the_server_in_the_middle_of_a_turn_is_survived(tmp_path: Path) -> None:
@@ -184,15 +184,18 @@ async def test_a_restart_of_the_server_in_the_middle_of_a_turn_is_survived(tmp_p
         await server.say("Count to 20 slowly\nRun the shell command: echo survived\nCount to 3")
         await until(lambda: "4 " in stream.text())
         server.statuses |= {"mcp": 503, "evaluate": 503}
+        asked = len(evaluations(server))
         await (await server.tunnel()).close(1012)
         assert stream.reader is not None
         await stream.reader
         server.subscribe(into=stream, last=stream.ids[-1])
+        await until(lambda: len(evaluations(server)) > asked)
+        del server.statuses["evaluate"]
         await until(lambda: any(path.endswith("/mcp") for _, path, _ in rig.server.calls))
         server.statuses.clear()
         await until(lambda: settled(stream))
 
-    assert outputs(stream) == ["survived\n"]
+    assert stream.outputs() == ["survived\n"]
     assert stream.text().endswith("1 2 3 \n")
 
 
@@ -203,7 +206,7 @@ async def test_a_server_that_does_not_come_back_is_an_answer_for_the_model(tmp_p
         stream = server.subscribe()
         await rig.turn("Run the shell command: echo hi", stream)
 
-    assert outputs(stream)[0].startswith("Error: the tool gate refused: HTTP 500")
+    assert stream.outputs()[0].startswith("Error: the tool gate refused: HTTP 500")
 
 
 async def test_a_harness_that_asks_first_runs_the_command_only_when_accepted(tmp_path: Path) -> None:
@@ -235,49 +238,6 @@ async def test_a_harness_that_asks_first_ends_as_cancelled_when_declined(tmp_pat
     assert not (tmp_path / "done").exists()
     assert "cancelled" in stream.types()
     assert stream.text() == "1 2 \n"
-
-
-async def test_the_same_operation_is_executed_once_also_at_the_same_time(tmp_path: Path) -> None:
-    request = {
-        "method": "tools/call",
-        "params": {"name": "sys_os_shell", "arguments": {"command": "echo run >> runs; sleep 0.1; cat runs"}},
-        "_omnigent_operation": {"id": "mcpop_1", "step": "initial"},
-    }
-    path = "/v1/sessions/conv_1/mcp/execute"
-    async with running(tmp_path) as rig:
-        answers = await asyncio.gather(*(rig.server.request("POST", path, request) for _ in range(3)))
-        answers.append(await rig.server.request("POST", path, request))
-
-    assert {answer["result"]["output"] for _, answer in answers} == {"run\n"}
-
-
-async def test_execute_lists_tools_and_refuses_what_it_does_not_know(tmp_path: Path) -> None:
-    path = "/v1/sessions/conv_1/mcp/execute"
-    async with running(tmp_path) as rig:
-        _, listed = await rig.server.request("POST", path, {"method": "tools/list", "params": {}})
-        _, method = await rig.server.request("POST", path, {"method": "tools/eat"})
-        _, tool = await rig.server.request("POST", path, {"method": "tools/call", "params": {"name": "x"}})
-        _, params = await rig.server.request(
-            "POST", path, {"method": "tools/call", "params": {"name": "x", "arguments": 3}}
-        )
-
-    assert [schema["name"] for schema in listed["result"]["schemas"]] == [
-        "sys_os_read",
-        "sys_os_write",
-        "sys_os_edit",
-        "sys_os_shell",
-    ]
-    assert [answer["error"]["code"] for answer in (method, tool, params)] == [-32601, -32601, -32602]
-
-
-async def test_an_agent_without_an_environment_has_no_tools(tmp_path: Path) -> None:
-    server = FakeServer()
-    server.agent = "name: bare\nprompt: hello\nexecutor: {harness: scripted}\n"
-    async with running(tmp_path, server=server) as rig:
-        stream = server.subscribe()
-        await rig.turn("Run the shell command: echo hi", stream)
-
-    assert outputs(stream) == ["Error: unknown tool 'sys_os_shell'"]
 
 
 async def test_a_call_cancelled_before_the_server_passes_it_on_does_not_start(tmp_path: Path) -> None:

@@ -137,9 +137,10 @@ async def test_a_new_runner_reads_all_pages_and_continues_the_conversation(tmp_p
         await rig.turn("Count to 3", stream)
 
     pages = [path for _, path, _ in server.calls if path.endswith("/items")]
-    evaluated = [body["event"]["data"] for _, path, body in server.calls if path.endswith("evaluate")]
+    asked = [body["event"] for _, path, body in server.calls if path.endswith("evaluate")]
+    requests = [event["data"] for event in asked if event["type"] == "PHASE_LLM_REQUEST"]
     assert len(pages) == 3
-    assert [data["messages_count"] for data in evaluated] == [252, 254]
+    assert [data["messages_count"] for data in requests] == [252, 254]
 
 
 async def test_the_persisted_message_counts_once(tmp_path: Path) -> None:

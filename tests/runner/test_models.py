@@ -18,8 +18,9 @@ from omnigent.runner.harnesses.base import (
     Usage,
 )
 from omnigent.runner.harnesses.registry import HarnessRow
-from tests.runner.fake_server import FakeServer, Stream, until
+from tests.runner.fake_server import FakeServer, until
 from tests.runner.rig import running, settled
+from tests.runner.stream import Stream
 
 WEATHER = {"type": "function", "name": "weather", "description": "d", "parameters": {"type": "object"}}
 

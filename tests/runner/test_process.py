@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from omnigent.ids import runner_id_for
-from tests.runner.fake_server import FakeServer, Stream, until
+from tests.runner.fake_server import FakeServer, until
 from tests.runner.rig import running, settled
+from tests.runner.stream import Stream
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "binding-token"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from omnigent.runner.tools.capture import Capture
 from omnigent.runner.tools.reaper import Reaper
 from omnigent.runner.tools.registry import OS_TOOLS
 from omnigent.runner.workspace import OutsideWorkspaceError, Workspace
+from tests.runner.api_rig import Server, make_api
 from tests.runner.fake_server import until
 
 
@@ -20,7 +22,13 @@ from tests.runner.fake_server import until
 def context(tmp_path: Path) -> Iterator[ToolContext]:
     reaper = Reaper()
     environment = {"PATH": "/usr/bin:/bin", "GREETING": "hi"}
-    yield ToolContext(workspace=Workspace.at(tmp_path), environment=environment, reaper=reaper)
+    yield ToolContext(
+        workspace=Workspace.at(tmp_path),
+        environment=environment,
+        reaper=reaper,
+        api=make_api(Server()),
+        session_id="conv_1",
+    )
     reaper.close()
 
 
@@ -121,7 +129,7 @@ async def test_bad_arguments_are_told(context: ToolContext, arguments: dict[str,
 
 
 async def test_a_missing_workspace_is_told(context: ToolContext, tmp_path: Path) -> None:
-    gone = ToolContext(workspace=Workspace(tmp_path / "gone"), environment={}, reaper=context.reaper)
+    gone = replace(context, workspace=Workspace(tmp_path / "gone"))
 
     with pytest.raises(ToolError, match="cannot be started"):
         await run("shell", gone, command="true")

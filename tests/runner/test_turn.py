@@ -56,11 +56,11 @@ async def test_the_model_is_evaluated_before_each_sample_and_tools_pass_the_gate
         await rig.turn("Run the shell command: echo hi", stream)
 
     asked = [path.rsplit("/", 1)[-1] for _, path, _ in rig.server.calls if path.startswith("/v1/sessions")]
-    assert asked[-3:] == ["evaluate", "mcp", "evaluate"]
+    assert asked[-5:] == ["evaluate", "evaluate", "mcp", "evaluate", "evaluate"]
     event = next(body for _, path, body in rig.server.calls if path.endswith("evaluate"))["event"]
     assert event["type"] == "PHASE_LLM_REQUEST"
     assert event["data"]["last_user_message"] == "Run the shell command: echo hi"
-    assert event["data"]["tools_count"] == 4
+    assert event["data"]["tools_count"] == 6
 
 
 async def test_parallel_calls_run_at_the_same_time(tmp_path: Path) -> None:

@@ -66,6 +66,9 @@ I am a script and no model; I only know these requests, one per line:
 - Ask me before running: CMD
 - Fail with TEXT
 - Summarise the conversation so far
+- List the policies that can be added
+- Add the policy HANDLER
+- Add the policy HANDLER with {"PARAMETER": VALUE}
 """
 
 
@@ -123,6 +126,22 @@ def _summarise(match: re.Match[str]) -> Step:
     return Summarise()
 
 
+def _list_policies(match: re.Match[str]) -> Step:
+    return Call((("sys_policy_registry", {}),))
+
+
+def _add_policy(match: re.Match[str]) -> Step:
+    """A policy is named after its handler's last part."""
+    handler = match["handler"]
+    arguments: dict[str, Any] = {"name": handler.rpartition(".")[2], "handler": handler}
+    if match["params"] is not None:
+        try:
+            arguments["factory_params"] = json.loads(match["params"])
+        except ValueError:
+            return Say(words(f"The parameters are not JSON: {match['params']}\n"))
+    return Call((("sys_add_policy", arguments),))
+
+
 _REQUESTS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Step]], ...]] = tuple(
     (re.compile(pattern, re.IGNORECASE), build)
     for pattern, build in (
@@ -135,6 +154,8 @@ _REQUESTS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Step]], 
         (r"ask me before running:\s*(?P<command>.+)", _ask),
         (r"fail with\s+(?P<text>.+)", _fail),
         (r"summari[sz]e the conversation so far\b.*", _summarise),
+        (r"list the policies that can be added\.?", _list_policies),
+        (r"add the policy\s+(?P<handler>\S+)(?:\s+with\s+(?P<params>.+))?", _add_policy),
     )
 )
 

@@ -38,6 +38,7 @@ REPORT_CHARS: Final = 2000
 DIGEST_CHARS: Final = 60
 MODEL_NAME: Final = "scripted"
 CURRENT_TURN: Final = "current_turn"
+_DENIED: Final = "Denied by policy:"
 _CALL_ID: Final = re.compile(r"call_(\d+)_(\d+)_[0-9a-f]+")
 
 Item = Mapping[str, Any]
@@ -164,10 +165,18 @@ def _report(turn: Sequence[Item], step: int) -> str:
         for item in turn
         if item.get("type") == "function_call_output"
     }
-    shown = [_shortened(outputs.get(call_id, "").rstrip("\n")) or "(no output)" for call_id in wanted]
+    names = {item.get("call_id"): item.get("name") for item in turn if item.get("type") == "function_call"}
+    shown = [_answer(str(names.get(call_id)), outputs.get(call_id, "")) for call_id in wanted]
     if len(shown) == 1:
         return f"The tool answered:\n{shown[0]}\n"
     return "The tools answered:\n" + "".join(f"{n}. {output}\n" for n, output in enumerate(shown, start=1))
+
+
+def _answer(name: str, output: str) -> str:
+    """What a call answered; of one that was denied also which tool it was."""
+    if output.startswith(_DENIED):
+        return f"{name} did not run. {_shortened(output)}"
+    return _shortened(output.rstrip("\n")) or "(no output)"
 
 
 def _shortened(output: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from omnigent.runner.api import ServerApi
 from omnigent.runner.harnesses.base import ToolSchema
 from omnigent.runner.tools.reaper import Reaper
 from omnigent.runner.workspace import Workspace
@@ -15,11 +16,15 @@ class ToolError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ToolContext:
-    """What a call may use: its workspace, the environment of child processes, and who ends them."""
+    """What a call may use: its workspace, the environment of child processes and who ends them, and the
+    server, which knows the session by this id.
+    """
 
     workspace: Workspace
     environment: Mapping[str, str]
     reaper: Reaper
+    api: ServerApi
+    session_id: str
 
 
 class Tool(Protocol):

@@ -6,14 +6,18 @@ from typing import Final
 
 from omnigent.runner.tools.base import Tool
 from omnigent.runner.tools.files import EditFile, ReadFile, WriteFile
+from omnigent.runner.tools.policies import AddPolicy, PolicyRegistry
 from omnigent.runner.tools.shell import Shell
 from omnigent.spec.types import AgentSpec
 
 OS_TOOLS: Final[Mapping[str, Tool]] = MappingProxyType(
     {tool.schema.name: tool for tool in (ReadFile(), WriteFile(), EditFile(), Shell())}
 )
+POLICY_TOOLS: Final[Mapping[str, Tool]] = MappingProxyType(
+    {tool.schema.name: tool for tool in (AddPolicy(), PolicyRegistry())}
+)
 
 
 def tools_of(spec: AgentSpec) -> Mapping[str, Tool]:
-    """The tools this agent may call."""
-    return OS_TOOLS if spec.os_env is not None else MappingProxyType({})
+    """The tools this agent may call: every agent may add policies to its session."""
+    return {**OS_TOOLS, **POLICY_TOOLS} if spec.os_env is not None else POLICY_TOOLS
