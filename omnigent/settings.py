@@ -131,7 +131,20 @@ OMNIGENT_PUBLIC_SHARING = ENV.flag("OMNIGENT_PUBLIC_SHARING", default=True)
 OMNIGENT_PUBLIC_SHARING_MAX_LEVEL = ENV.choice("OMNIGENT_PUBLIC_SHARING_MAX_LEVEL", "read", ("read", "edit"))
 # Who may answer what an agent asks before it acts: the session's owner, or everybody who may edit it.
 OMNIGENT_APPROVERS = ENV.choice("OMNIGENT_APPROVERS", "owner", ("owner", "edit"))
-# What applications above the plumbing add to /v1/info: functions without arguments that give a mapping.
+# Policies: modules with handlers of the operator's, and a YAML file with policies and more such modules.
+OMNIGENT_POLICY_MODULES = ENV.words("OMNIGENT_POLICY_MODULES")
+OMNIGENT_POLICY_CONFIG = ENV.text("OMNIGENT_POLICY_CONFIG")
+# Hosts, addresses and networks that url policies may use though they are not public; and their ports.
+OMNIGENT_OUTBOUND_ALLOWED = ENV.words("OMNIGENT_OUTBOUND_ALLOWED")
+OMNIGENT_OUTBOUND_PORTS = ENV.words("OMNIGENT_OUTBOUND_PORTS") or ("443",)
+# Url policies: how long one may take, what signs them, and the phases in which a failure is harmless.
+OMNIGENT_POLICY_URL_SECONDS = ENV.seconds("OMNIGENT_POLICY_URL_SECONDS", 1.0, minimum=0.05)
+OMNIGENT_POLICY_URL_SECRET = ENV.text("OMNIGENT_POLICY_URL_SECRET")
+OMNIGENT_POLICY_URL_FAIL_OPEN_PHASES = ENV.words("OMNIGENT_POLICY_URL_FAIL_OPEN_PHASES")
+# How long a handler of the operator's own modules may take.
+OMNIGENT_POLICY_HANDLER_SECONDS = ENV.seconds("OMNIGENT_POLICY_HANDLER_SECONDS", 5.0, minimum=0.05)
+# What applications above the plumbing do for it: writes once per idempotency key, and what /v1/info adds.
+OMNIGENT_WRITE_ONCE = "sessions_app.api.writing.once"
 OMNIGENT_INFO = ("sessions_app.api.sharing.server_info", "omnigent.accounts.views.identity_facts")
 
 # Limits of a request ------------------------------------------------------------------------------
@@ -179,6 +192,8 @@ OMNIGENT_SEARCH_SECONDS = ENV.seconds("OMNIGENT_SEARCH_SECONDS", 2.0)
 # How long things are kept -------------------------------------------------------------------------
 OMNIGENT_LOG_RETENTION_SECONDS = ENV.seconds("OMNIGENT_LOG_RETENTION_SECONDS", 7 * DAY, minimum=0.1)
 OMNIGENT_RECEIPT_RETENTION_SECONDS = ENV.seconds("OMNIGENT_RECEIPT_RETENTION_SECONDS", DAY, minimum=0.1)
+OMNIGENT_DECISION_RETENTION_SECONDS = ENV.seconds("OMNIGENT_DECISION_RETENTION_SECONDS", 365 * DAY, minimum=1)
+OMNIGENT_DECISION_INPUTS = ENV.choice("OMNIGENT_DECISION_INPUTS", "redacted", ("redacted", "none"))
 OMNIGENT_BLOB_GRACE_SECONDS = ENV.seconds("OMNIGENT_BLOB_GRACE_SECONDS", 3600.0, minimum=0.1)
 
 # Agents -------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import hmac
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from django.conf import settings
@@ -63,18 +64,18 @@ def json_text(value: Any) -> str:  # any JSON value
 
 def row_text(row: Row, *, with_hash: bool = False) -> str:
     """A row as canonical JSON; with its hash it is a line of the export."""
-    members = (
-        f'"{name}":{_member(name, row[at])}' for name, at in PLACES if with_hash or name != "hash"
-    )
+    members = (f'"{name}":{_member(name, row[at])}' for name, at in PLACES if with_hash or name != "hash")
     return f"{{{','.join(members)}}}"
 
 
 def _member(name: str, value: Any) -> str:  # any column's value
-    if name in JSON_COLUMNS:
-        return "null" if value is None else str(value)
+    if value is None or value == "":
+        return "null"
+    if isinstance(value, str):
+        return str(value) if name in JSON_COLUMNS else encode_basestring_ascii(value)
     if isinstance(value, datetime):
-        return json.dumps(((value - EPOCH) // MICROSECOND) / 1_000_000)
-    return "null" if value is None or value == "" else json.dumps(value)
+        return repr(((value - EPOCH) // MICROSECOND) / 1_000_000)
+    return str(value)
 
 
 def hash_of(row: Row) -> str:
@@ -94,6 +95,6 @@ def is_sealed(head: DecisionHead) -> bool:
     return any(hmac.compare_digest(_seal(head, key), head.seal) for key in keys)
 
 
-def _seal(head: DecisionHead, key: str) -> str:
+def _seal(head: DecisionHead, key: str | bytes) -> str:
     text = f"{head.seq}|{head.hash}|{head.floor_seq}|{head.floor_hash}"
     return salted_hmac(SEAL_SALT, text, secret=key, algorithm="sha256").hexdigest()

@@ -12,9 +12,7 @@ from policies_app.services import chain
 READ_ROWS = 1000
 ATTEMPTS = 5
 AT = {name: place for place, name in enumerate(chain.COLUMNS)}
-SELECTED = tuple(
-    Cast(name, TextField()) if name in chain.JSON_COLUMNS else name for name in chain.COLUMNS
-)
+SELECTED = tuple(Cast(name, TextField()) if name in chain.JSON_COLUMNS else name for name in chain.COLUMNS)
 
 
 class _Moved(Exception):

@@ -31,8 +31,14 @@ NAMES: Mapping[Who, str] = {
     Who.AUDITOR: "aude",
 }
 LEVELS = {Who.READER: 1, Who.EDITOR: 2, Who.MANAGER: 3}
-SECRETS = ("Secret plan", "secret-notes.txt", "A secret remark", "Secret folder", "secret workstation")
+SECRETS = (
+    *("Secret plan", "secret-notes.txt", "A secret remark", "Secret folder", "secret workstation"),
+    "secret policy",
+)
 """What only those who may read the owner's things may ever be sent."""
+
+CARE = {"type": "python", "handler": "omnigent.policies.ask_on_os_tools"}
+SESSION_POLICY = "/v1/sessions/{session_id}/policies/{policy_id}"
 
 Credentials = Mapping[Who, Mapping[str, str]]
 
@@ -87,7 +93,10 @@ class Things:
             "host_id": host.public_id,
             "runner_id": runner_id,
             "user_id": "nobody",
-            **await self.make("{session_id}{comment_id}{file_id}{project_id}{elicitation_id}"),
+            **await self.make("/v1/policies/{policy_id}"),
+            **await self.make(
+                "{session_id}{comment_id}{file_id}{project_id}{elicitation_id}{session_policy_id}"
+            ),
         }
 
     async def make(self, address: str) -> dict[str, str]:
@@ -103,6 +112,11 @@ class Things:
             ids["file_id"] = ids["resource_id"] = await self._uploaded(f"{base}/resources/files")
         if "{project_id}" in address:
             ids["project_id"] = await self._made("/v1/projects", {"name": f"{SECRETS[3]} of {session_id}"})
+        if address == SESSION_POLICY or "{session_policy_id}" in address:
+            ids["session_policy_id"] = await self._made(f"{base}/policies", {**CARE, "name": SECRETS[5]})
+        elif "{policy_id}" in address:
+            named = {**CARE, "name": f"care of {session_id}"}
+            ids["policy_id"] = await self._made("/v1/policies", named, who=Who.ADMIN)
         if "{token_id}" in address:
             ids["token_id"] = await self.process.pool.run(owners_token)
         if "{invitation_id}" in address:

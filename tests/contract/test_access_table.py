@@ -15,7 +15,17 @@ from sessions_app.access_table import SAFE, SOCKET, TABLE, Needs, Row, Who, refu
 from sessions_app.process import Process, build_process
 from sessions_app.routing import ROUTES
 from tests.contract.calling import Reply, handshake, request
-from tests.contract.people import NAMES, PASSWORD, SECRETS, Credentials, Things, make_people, upload
+from tests.contract.people import (
+    CARE,
+    NAMES,
+    PASSWORD,
+    SECRETS,
+    SESSION_POLICY,
+    Credentials,
+    Things,
+    make_people,
+    upload,
+)
 from tests.contract.test_document import api_routes, methods_of
 
 REFUSED = frozenset({401, 403, 404})
@@ -35,6 +45,7 @@ BODIES: Mapping[tuple[str, str], Any] = {
     ("POST", f"{SESSION}/comments"): NOTE,
     ("PUT", "/v1/sharing"): {},
     ("PUT", "/v1/projects/order"): {"sort_mode": "alphabetical"},
+    ("POST", f"{SESSION}/policies"): {**CARE, "name": "mine"},
     ("POST", f"{SESSION}/events"): {"type": "interrupt"},
     ("PUT", f"{SESSION}/permissions"): {"user_id": "nobody", "level": 1},
     ("PUT", f"{SESSION}/read-state"): {"last_seen": 1, "unread": False},
@@ -108,6 +119,8 @@ def needs_new_things(row: Row) -> bool:
 async def call(app: Gate, row: Row, credentials: Credentials, who: Who, ids: Mapping[str, str]) -> Reply:
     """One caller at one row."""
     ids = {**ids, "name": ids["host_id"] if "/hosts/" in row.address else ids["runner_id"], "kind": "host"}
+    if row.address == SESSION_POLICY:
+        ids["policy_id"] = ids["session_policy_id"]
     if "/users/" in row.address:
         ids["user_id"] = NAMES[Who.STRANGER]
     path = filled(row.address, ids)

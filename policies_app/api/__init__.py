@@ -1,0 +1,1 @@
+"""Views of policies, of what was decided, and of kill switches."""
