@@ -28,6 +28,7 @@ class Needs(StrEnum):
     MANAGE = "manage"
     OWN = "own"
     ADMIN = "admin"
+    AUDIT = "audit"
     MINE = "mine"
     BINDING = "binding"
     SIGNATURE = "signature"
@@ -103,6 +104,16 @@ OWN_THINGS = (
     Row("GET", "/v1/usage", Needs.NAME),
     Row("GET", "/v1/sharing", Needs.NAME),
     Row("PUT", "/v1/sharing", Needs.ADMIN),
+    Row("GET", "/v1/policies", Needs.NAME, runner=True),
+    Row("POST", "/v1/policies", Needs.ADMIN),
+    Row("GET", "/v1/policies/{policy_id}", Needs.NAME, runner=True),
+    Row("PATCH", "/v1/policies/{policy_id}", Needs.ADMIN),
+    Row("DELETE", "/v1/policies/{policy_id}", Needs.ADMIN),
+    Row("GET", "/v1/policy-registry", Needs.NAME, runner=True),
+    Row("GET", "/v1/policy-decisions", Needs.AUDIT),
+    Row("GET", "/v1/kill-switches", Needs.ADMIN),
+    Row("POST", "/v1/kill-switches", Needs.ADMIN),
+    Row("DELETE", "/v1/kill-switches/{kill_switch_id}", Needs.ADMIN),
     Row("GET", "/v1/projects", Needs.NAME),
     Row("POST", "/v1/projects", Needs.NAME),
     Row("GET", "/v1/projects/order", Needs.NAME),
@@ -154,7 +165,13 @@ SESSIONS = (
     of_session("DELETE", "/resources/files/{file_id}", Needs.EDIT),
     of_session("GET", "/resources/files/{file_id}/content", Needs.READ),
     of_session("POST", "/mcp", Needs.EDIT),
-    of_session("POST", "/policies/evaluate", Needs.EDIT),
+    of_session("POST", "/policies/evaluate", Needs.READ),
+    of_session("GET", "/policies", Needs.READ),
+    of_session("POST", "/policies", Needs.EDIT),
+    of_session("GET", "/policies/effective", Needs.READ),
+    of_session("GET", "/policies/{policy_id}", Needs.READ),
+    Row("PATCH", "/v1/sessions/{session_id}/policies/{policy_id}", Needs.EDIT),
+    Row("DELETE", "/v1/sessions/{session_id}/policies/{policy_id}", Needs.EDIT),
     of_session("GET", "/elicitations/{elicitation_id}", Needs.EDIT),
     Row("POST", "/v1/sessions/{session_id}/elicitations/{elicitation_id}/resolve", Needs.OWN),
 )
@@ -221,6 +238,8 @@ def held_back(row: Row, who: Who) -> int | None:
             return None
         case Needs.ADMIN:
             return None if who is Who.ADMIN else 403
+        case Needs.AUDIT:
+            return None if who in (Who.ADMIN, Who.AUDITOR) else 403
         case Needs.MINE:
             return None if who in (Who.OWNER, Who.RUNNER, Who.HOST) else row.foreign
         case Needs.BINDING:

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -14,11 +15,26 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from omnigent.api.pagination import PageQuery
+from policies_app.bodies import AttachedPolicy
 
 Title = Annotated[str, Field(max_length=200)]
 Label = Annotated[str, Field(min_length=1, max_length=256)]
 LaunchArgument = Annotated[str, Field(max_length=4096)]
 Word = Annotated[str, Field(max_length=256)]
+
+MAX_POLICIES = 50
+"""So many may be given to a session: each of them runs before every action."""
+
+
+def _different_names(policies: list[AttachedPolicy]) -> list[AttachedPolicy]:
+    names = [policy.name for policy in policies]
+    twice = [name for at, name in enumerate(names) if name in names[:at]]
+    if twice:
+        raise ValueError(f"two policies are named '{twice[0]}'")
+    return policies
+
+
+Policies = Annotated[list[AttachedPolicy], Field(max_length=MAX_POLICIES), AfterValidator(_different_names)]
 
 
 class GitOptions(BaseModel):
@@ -68,6 +84,7 @@ class NewSessionFields(PlacedSession):
     parent_session_id: str | None = None
     sub_agent_name: Word | None = None
     project_id: str | None = None
+    policies: Policies | None = None
 
 
 class CreateSession(NewSessionFields):

@@ -16,6 +16,7 @@ from sessions_app.api import (
     portable,
     projects,
     read_state,
+    session_policies,
     sessions,
     sharing,
     titles,
@@ -51,7 +52,10 @@ session_urls = [
     path("/resources/files/<str:file_id>/content", files.FileContent.as_view(), name="session-file-content"),
     path("/resources/<str:resource_id>", files.ResourceItem.as_view(), name="session-resource"),
     path("/mcp", sessions.ToolGate.as_view(), name="session-mcp"),
+    path("/policies", session_policies.PolicyCollection.as_view(), name="session-policies"),
     path("/policies/evaluate", sessions.PolicyEvaluation.as_view(), name="session-policy-evaluation"),
+    path("/policies/effective", session_policies.EffectivePolicies.as_view(), name="session-policy-chain"),
+    path("/policies/<str:policy_id>", session_policies.PolicyResource.as_view(), name="session-policy"),
     path(
         "/elicitations/<str:elicitation_id>",
         elicitations.ElicitationResource.as_view(),

@@ -48,8 +48,8 @@ class Exporter:
         missing: list[dict[str, Any]] = []
         async with aclosing(self._steps(Export(self._plan).chunks())) as chunks:
             async for kind, text in chunks:
-                numbers[kind] += 1
-                counts[kind] += text.count("\n")
+                numbers[kind] = numbers.get(kind, 0) + 1
+                counts[kind] = counts.get(kind, 0) + text.count("\n")
                 name = layout.chunk_name(kind, numbers[kind])
                 yield await self._workshop.run(packer.add, name, text.encode())
         for digest, size in sorted({bundle.digest: bundle.size for bundle in self._bundles}.items()):

@@ -45,7 +45,8 @@ class Checked:
     """An archive that may be stored. The number in a session's, file's or agent's name is its place here.
 
     Rows of `items` are number of the session, position, id, type, status, response id, data, names of null
-    members, time and author; those of `comments` are the number of the session and a `CommentLine`.
+    members, time and author; those of `comments` are the number of the session and a `CommentLine`,
+    those of `policies` likewise with a `PolicyLine`.
     `lost` are the files whose bytes the archive does not hold.
     """
 
@@ -58,8 +59,10 @@ class Checked:
     lost: set[str] = field(default_factory=set)
     items: Rows = field(default_factory=Rows)
     comments: Rows = field(default_factory=Rows)
+    policies: Rows = field(default_factory=Rows)
 
     def close(self) -> None:
         """Delete what is on disk."""
         self.items.close()
         self.comments.close()
+        self.policies.close()

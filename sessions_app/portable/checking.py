@@ -19,6 +19,7 @@ from sessions_app.portable.documents import (
     CommentLine,
     FileLine,
     ItemLine,
+    PolicyLine,
     SessionLine,
     words,
 )
@@ -46,8 +47,8 @@ def check(archive: Unpacked, *, bundle_limit: int) -> Checked:
         reader.read(layout.FILES, FileLine, reader.take_file)
         reader.read(layout.ITEMS, ItemLine, reader.take_item)
         reader.read(layout.COMMENTS, CommentLine, reader.take_comment)
-        for kind in layout.OPTIONAL:
-            reader.read(kind, AnyLine, reader.take_unread)
+        reader.read(layout.POLICIES, PolicyLine, reader.take_policy)
+        reader.read(layout.DECISIONS, AnyLine, reader.take_unread)
         reader.finish(bundle_limit)
         undo.pop_all()
         return checked
@@ -65,6 +66,7 @@ class _Reader:
         self._session_text = 0
         self._at, self._position, self._last_item = 1, 0, 0
         self._comments: dict[str, int] = {}
+        self._policies: dict[str, set[str]] = {}
         self._missing = {one.id for one in checked.missing if one.kind == "file"}
 
     def read(self, kind: str, model: type[Line], take: Callable[[Line], None]) -> None:
@@ -191,6 +193,21 @@ class _Reader:
         row = comment.model_dump()
         times = {name: layout.stamp(row[name]) for name in ("created_at", "updated_at")}
         self._checked.comments.add([number, {**row, **times}])
+
+    def take_policy(self, policy: PolicyLine) -> None:
+        """A policy of a session; whether its handler is here is asked later."""
+        self._expect(policy.id, "p", self._checked.policies.count + 1)
+        number = self._number(policy.session, "session", len(self._checked.sessions))
+        names = self._policies.setdefault(policy.session, set())
+        if policy.name in names:
+            raise InvalidArchive("name: another policy of the same session has it")
+        names.add(policy.name)
+        if len(names) > layout.MAX_SESSION_POLICIES:
+            raise InvalidArchive(f"a session holds at most {layout.MAX_SESSION_POLICIES} policies")
+        row = policy.model_dump()
+        for name in ("created_at", "updated_at"):
+            row[name] = None if row[name] is None else layout.stamp(row[name])
+        self._checked.policies.add([number, row])
 
     def take_unread(self, line: AnyLine) -> None:
         """Something that is counted and not restored."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from policies_app.bodies import AttachedPolicy
 from sessions_app.portable import layout
 
 LARGEST = 2**53
@@ -34,6 +35,7 @@ Person = Annotated[str, Field(max_length=150)]
 AgentName = Annotated[str, Field(pattern=r"^a[1-9][0-9]{0,9}$")]
 SessionName = Annotated[str, Field(pattern=r"^s[1-9][0-9]{0,9}$")]
 FileName = Annotated[str, Field(pattern=r"^f[1-9][0-9]{0,9}$")]
+PolicyName = Annotated[str, Field(pattern=r"^p[1-9][0-9]{0,9}$")]
 ItemName = Annotated[str, Field(pattern=r"^i[1-9][0-9]{0,9}$")]
 
 
@@ -68,7 +70,7 @@ class Counts(Document):
     files: Annotated[int, Field(ge=0, le=layout.MAX_FILES)]
     items: Count
     comments: Count
-    policies: Count = 0
+    policies: Annotated[int, Field(ge=0, le=layout.MAX_POLICIES)] = 0
     decisions: Count = 0
 
 
@@ -173,6 +175,18 @@ class CommentLine(Document):
     anchor_content: Annotated[str, Field(max_length=65536)] | None
     created_at: Moment
     updated_at: Moment
+    created_by: Person
+
+
+class PolicyLine(AttachedPolicy):
+    """A policy of a session; those of one session stand in the order in which they run."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    id: PolicyName
+    session: SessionName
+    created_at: Moment
+    updated_at: Moment | None
     created_by: Person
 
 

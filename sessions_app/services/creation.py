@@ -14,10 +14,11 @@ from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import canonical_host
 from omnigent.protocol import items
 from omnigent.spec import InvalidAgentError, harnesses
+from policies_app.services.default_policies import NewPolicy
 from sessions_app import snapshot
 from sessions_app.bodies import ForkSession, NewSessionFields
 from sessions_app.models import Host, Lease, Project, Session, TunnelKind
-from sessions_app.services import access, forking, presence, projects, receipts, rules
+from sessions_app.services import access, forking, presence, projects, receipts, rules, session_policies
 from sessions_app.services.access import Level
 from sessions_app.services.receipts import Answer, Claim
 from sessions_app.services.sessions import NewSession, create_session
@@ -138,7 +139,21 @@ def _checked(principal: Principal, asked: Asked, body: NewSessionFields) -> NewS
         terminal_launch_args=body.terminal_launch_args,
         workspace=body.workspace or "",
         initial_items=[_item(item.type, item.data) for item in body.initial_items or ()],
+        policies=_policies(principal, body),
     )
+
+
+def _policies(principal: Principal, body: NewSessionFields) -> list[NewPolicy]:
+    wanted = [policy.new_policy() for policy in body.policies or ()]
+    if wanted and principal.kind == "runner":
+        # What an agent adds afterwards is asked of a person first; its sub-agents have what binds the root.
+        raise OmnigentError(ErrorCode.FORBIDDEN, "A runner may not give policies to a session that it opens")
+    for at, new in enumerate(wanted):
+        try:
+            session_policies.check(new)
+        except OmnigentError as error:
+            raise rules.invalid(f"policies[{at}]: {error.message}") from None
+    return wanted
 
 
 def _agent(principal: Principal, asked: Asked, parent: Session | None, project: Project | None) -> Agent:

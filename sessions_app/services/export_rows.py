@@ -1,5 +1,6 @@
 """The lines of an export, and its rows for whoever writes them differently, chunk by chunk."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,9 @@ from django.db.models import Q
 from django.db.models.functions import Length
 
 from omnigent.ids import ITEM
-from sessions_app.models import Comment, Item
+from sessions_app.models import Comment, Item, SessionPolicy
 from sessions_app.portable import layout, references
-from sessions_app.services import access
+from sessions_app.services import access, policy_rows
 from sessions_app.services.exporting import Columns, Plan, PlannedSession, slices
 
 ITEM_COLUMNS = (
@@ -38,6 +39,7 @@ COMMENT_COLUMNS = (
     "created_by",
 )
 COMMENT_ROWS = 200
+POLICY_ROWS = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +76,8 @@ class Export:
             yield layout.ITEMS, self._referring("".join(map(self._item, rows)))
         for comments in self.comment_rows():
             yield layout.COMMENTS, self._referring("".join(map(self._comment, comments)))
+        for text in layout.chunks(map(self._policy, itertools.count(1), self._policy_rows())):
+            yield layout.POLICIES, self._referring(text)
 
     def session_of(self, pk: int) -> PlannedSession:
         """The session with this key."""
@@ -120,25 +124,34 @@ class Export:
 
     def comment_rows(self) -> Iterator[list[Columns]]:
         """All comments in the order of their sessions, some at a time."""
-        for pks in self._commented():
+        for pks in self._together(self._plan.comments, COMMENT_ROWS):
             rows = Comment.objects.filter(session__in=pks).order_by("session_id", "pk")
             for start in range(0, sum(self._plan.comments[pk] for pk in pks), COMMENT_ROWS):
                 found = list(rows.values(*COMMENT_COLUMNS)[start : start + COMMENT_ROWS])
                 if found:
                     yield sorted(found, key=lambda row: self._by_pk[row["session_id"]].number)
 
-    def _commented(self) -> Iterator[list[int]]:
-        """Sessions with comments, so many together that they make one member, or one with more."""
+    def _policy_rows(self) -> Iterator[SessionPolicy]:
+        """All policies in the order of their sessions. The first one keeps what it has of its own root."""
+        first, *others = self._plan.sessions
+        yield from policy_rows.binding(first.pk)
+        counts = {one.pk: self._plan.policies[one.pk] for one in others if one.pk in self._plan.policies}
+        for pks in self._together(counts, POLICY_ROWS):
+            rows = SessionPolicy.objects.filter(session__in=pks).order_by("created_at", "pk")
+            yield from sorted(rows, key=lambda row: self._by_pk[row.session_id].number)
+
+    def _together(self, counts: Mapping[int, int], most: int) -> Iterator[list[int]]:
+        """Sessions that have such rows, with at most so many together, or one with more."""
         together: list[int] = []
         total = 0
         for session in self._plan.sessions:
-            count = self._plan.comments.get(session.pk, 0)
-            if together and total + count > COMMENT_ROWS:
+            number = counts.get(session.pk, 0)
+            if together and total + number > most:
                 yield together
                 together, total = [], 0
-            if count:
+            if number:
                 together.append(session.pk)
-                total += count
+                total += number
         if together:
             yield together
 
@@ -220,6 +233,19 @@ class Export:
         plain = [name for name in COMMENT_COLUMNS if name not in ("session_id", "created_at", "updated_at")]
         times = _times(row, "created_at", "updated_at")
         return layout.line({"session": f"s{session.number}", **_picked(row, plain), **times})
+
+    def _policy(self, number: int, row: SessionPolicy) -> str:
+        # What a sub-agent has of its root is its own here.
+        session = self._by_pk.get(row.session_id, self._plan.sessions[0])
+        return layout.line(
+            {
+                "id": f"p{number}",
+                "session": f"s{session.number}",
+                **{name: getattr(row, name) for name in policy_rows.KEPT},
+                "created_at": layout.stamp(row.created_at),
+                "updated_at": None if row.updated_at is None else layout.stamp(row.updated_at),
+            }
+        )
 
 
 SETTINGS = ("reasoning_effort", "model_override", "harness_override", "terminal_launch_args")

@@ -14,7 +14,7 @@ from django.db.models import Count
 from agents_app.storage import bundle_name
 from omnigent.accounts.identity import Principal
 from omnigent.errors import ErrorCode, OmnigentError
-from sessions_app.models import Comment, File, Session, SessionLabel
+from sessions_app.models import Comment, File, Session, SessionLabel, SessionPolicy
 from sessions_app.portable import layout
 from sessions_app.services import access, rules
 from sessions_app.services.access import Level
@@ -97,7 +97,7 @@ class Bundle:
 class Plan:
     """A session with its sub-agents, those of the upper levels first, as they were made.
 
-    `agents` are columns of the first session that has each; `comments` counts them by session.
+    `agents` are columns of the first session that has each; `comments` and `policies` count them by session.
     """
 
     session_id: str
@@ -106,6 +106,7 @@ class Plan:
     bundles: Mapping[int, Bundle]
     files: Sequence[Columns]
     comments: Mapping[int, int]
+    policies: Mapping[int, int]
 
     @property
     def item_count(self) -> int:
@@ -138,7 +139,8 @@ def plan(principal: Principal, session_id: str, *, with_children: bool) -> Plan:
         agents=[agents[pk] for pk in order],
         bundles=_bundles(agents),
         files=_files({session.pk: session.number for session in sessions}),
-        comments=_comments(pks),
+        comments=_counted(Comment, pks),
+        policies=_policies(pks),
     )
 
 
@@ -212,9 +214,16 @@ def _files(numbers: Mapping[int, int]) -> list[Columns]:
     return sorted(found, key=lambda row: (numbers[row["session_id"]], row["pk"]))
 
 
-def _comments(pks: Sequence[int]) -> dict[int, int]:
+def _policies(pks: Sequence[int]) -> dict[int, int]:
+    found = _counted(SessionPolicy, pks)
+    if sum(found.values()) > layout.MAX_POLICIES:
+        raise _too_large(f"more than {layout.MAX_POLICIES} policies")
+    return found
+
+
+def _counted(model: type[Comment] | type[SessionPolicy], pks: Sequence[int]) -> dict[int, int]:
     found: dict[int, int] = {}
     for part in slices(pks):
-        counted = Comment.objects.filter(session__in=part).order_by().values("session_id")
+        counted = model.objects.filter(session__in=part).order_by().values("session_id")
         found.update(counted.annotate(number=Count("pk")).values_list("session_id", "number"))
     return found

@@ -49,6 +49,7 @@ def checked(principal: Principal, source_id: str, body: ForkSession) -> NewSessi
         workspace=body.workspace or "",
         sub_agent_name="" if is_switched else source.sub_agent_name,
         history=_history(source, body.up_to_response_id),
+        bound_like=source.pk,
     )
 
 

@@ -9,13 +9,17 @@ from agents_app.services import bindable
 from omnigent.accounts.identity import Principal
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.spec import harnesses
+from policies_app.services.handlers import check_handler
 from sessions_app.portable import layout
 from sessions_app.portable.checked import Checked
 from sessions_app.portable.documents import AgentLine, Missing, SessionLine
 from sessions_app.services import rules
 from sessions_app.services.exporting import is_portable
 
+MAX_REASON = 500
+ROWS = 400
 UNRESTORED = "this server does not restore them"
+UNFIT = "it denies what it is asked about as long as it is enabled, because it cannot be applied here"
 
 ReadBundle = Callable[[AgentLine], bytes]
 
@@ -31,7 +35,9 @@ class Restoring:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bindings:
-    """The agents that there are already, by their names in the archive, and what has to be said of them."""
+    """The agents that there are already, by their names in the archive, and what has to be said of them and
+    of policies.
+    """
 
     agents: Mapping[str, Agent]
     notes: Sequence[Missing] = field(default_factory=tuple)
@@ -89,7 +95,22 @@ def bind(principal: Principal, restoring: Restoring) -> Bindings:
         if stands_in is not None:
             agents[line.id] = stands_in
             notes.append(_note(line, f"{stands_in.public_id} ('{stands_in.name}') stands in for it"))
-    return Bindings(agents=agents, notes=notes)
+    return Bindings(agents=agents, notes=[*notes, *_policy_notes(restoring.checked)])
+
+
+def _policy_notes(checked: Checked) -> list[Missing]:
+    """What has to be said of policies that come along and cannot be applied here: they deny."""
+    notes: list[Missing] = []
+    for batch in checked.policies.batches(ROWS):
+        for _, line in batch:
+            try:
+                check_handler(
+                    type=line["type"], handler=line["handler"], factory_params=line["factory_params"]
+                )
+            except OmnigentError as error:
+                reason = f"{UNFIT}: {error.message[:MAX_REASON]}"
+                notes.append(Missing(kind="policy", id=line["id"], name=line["name"], reason=reason))
+    return notes
 
 
 def _builtin(ids: Sequence[str | None], digests: Sequence[str]) -> dict[Any, Agent]:
@@ -133,9 +154,9 @@ def report(checked: Checked, bindings: Bindings, *, is_stored: bool) -> dict[str
         for number in range(1, len(checked.sessions) + 1)
     ]
     unread = [
-        Missing(kind=kind, id=None, name=None, reason=f"there are {count}, and {UNRESTORED}")
-        for kind in layout.OPTIONAL
-        if (count := getattr(checked.counts, kind))
+        Missing(kind=layout.DECISIONS, id=None, name=None, reason=f"there are {count}, and {UNRESTORED}")
+        for count in (checked.counts.decisions,)
+        if count
     ]
     missing = [*checked.missing, *bindings.notes, *unread]
     return {

@@ -10,9 +10,9 @@ from agents_app.services import uploaded
 from omnigent.accounts.identity import Principal
 from omnigent.spec import InvalidAgentError
 from sessions_app import buckets
-from sessions_app.models import Comment, File, Grant, Item, Kind, Session, SessionLabel
+from sessions_app.models import Comment, File, Grant, Item, Kind, Session, SessionLabel, SessionPolicy
 from sessions_app.portable.documents import SessionLine
-from sessions_app.services import blobs, receipts, rules
+from sessions_app.services import blobs, policy_rows, receipts, rules
 from sessions_app.services.access import Level
 from sessions_app.services.importing import Bindings, Restoring, bind, report
 from sessions_app.services.receipts import Answer, Claim
@@ -50,6 +50,7 @@ class _Restore:
         self._add_items()
         self._add_files()
         self._add_comments()
+        self._add_policies()
         # Bundles are stored without a transaction, so they come when nothing else can fail any more.
         self._add_agents()
 
@@ -132,6 +133,18 @@ class _Restore:
                     values[name] = datetime.fromisoformat(values[name])
                 rows.append(Comment(session_id=self._pks[number - 1], **values))
             Comment.objects.bulk_create(rows)
+
+    def _add_policies(self) -> None:
+        """As they were, their history begins anew; the order within a session is that of the archive."""
+        ids = {pk: self._checked.ids.id_of("s", at) for at, pk in enumerate(self._pks, start=1)}
+        for batch in self._checked.policies.batches(ROWS):
+            rows = []
+            for number, values in batch:
+                del values["session"], values["id"]
+                for name in ("created_at", "updated_at"):
+                    values[name] = values[name] and datetime.fromisoformat(values[name])
+                rows.append(SessionPolicy(session_id=self._pks[number - 1], **values))
+            policy_rows.restore(rows, ids, by=self._owner)
 
     def _add_agents(self) -> None:
         for line in self._checked.agents:

@@ -10,11 +10,12 @@ from django.utils import timezone
 from agents_app.models import Agent
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol import items
+from policies_app.services.default_policies import NewPolicy
 from sessions_app.events import publish
 from sessions_app.models import Grant, Kind, LogEntry, Project, Session, SessionLabel
 from sessions_app.models.session import new_session_id
 from sessions_app.search import indexing
-from sessions_app.services import blobs, copying, files, spending
+from sessions_app.services import blobs, copying, files, policy_rows, spending
 from sessions_app.services.access import Level, not_found
 from sessions_app.services.copying import History
 from sessions_app.services.tick import NewItem, Tick, tick_of
@@ -27,7 +28,8 @@ SEED_RESPONSE = "seed"
 class NewSession:
     """A session to be created; `labels` are in their stored form, `parent` makes it a sub-agent's.
 
-    An agent that came with the session is saved together with it.
+    An agent that came with the session is saved together with it. `policies` have been checked;
+    `bound_like` is the key of a session whose policies bind the new one, too.
     """
 
     agent: Agent
@@ -48,6 +50,8 @@ class NewSession:
     external_session_id: str = ""
     initial_items: Sequence[items.ItemData] = ()
     history: History | None = None
+    policies: Sequence[NewPolicy] = ()
+    bound_like: int | None = None
 
 
 def create_session(*, new: NewSession, owner: str) -> Session:
@@ -77,6 +81,9 @@ def create_child(tick: Tick, *, new: NewSession, owner: str) -> Session:
 def _store(new: NewSession, owner: str) -> Session:
     session = _insert(new, owner)
     write_labels(session, new.labels)
+    if new.bound_like is not None:
+        policy_rows.take_over(new.bound_like, session, by=owner)
+    policy_rows.attach(session.pk, session.public_id, new.policies, by=owner)
     transaction.on_commit(partial(publish.ring, "shown", str(session.pk)))
     if new.history is not None:
         copying.copy_items(new.history, session)

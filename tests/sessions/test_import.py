@@ -286,15 +286,13 @@ async def test_what_was_spent_elsewhere_is_nobodys_cost_here(
     assert below == {"m": {"total_cost_usd": 2.0}}
 
 
-async def test_policies_and_decisions_are_read_and_reported(http: httpx.AsyncClient, tree: Session) -> None:
+async def test_decisions_are_read_and_reported(http: httpx.AsyncClient, tree: Session) -> None:
     def add(found: dict[str, bytes]) -> None:
-        found["policies/000001.jsonl"] = b'{"name":"p"}\n{}\n'
         found["decisions/000001.jsonl"] = b"{}\n"
 
     answer = await imported(http, changed(await exported(http, tree.public_id), add))
 
     assert [(row["kind"], row["reason"]) for row in answer.json()["missing"]] == [
-        ("policies", "there are 2, and this server does not restore them"),
         ("decisions", "there are 1, and this server does not restore them"),
     ]
 
