@@ -22,6 +22,8 @@ from sessions_app.events.broker import Broker
 from sessions_app.events.bus import Bus, NoBus, PostgresBus, RedisBus
 from sessions_app.events.writer import Writer
 from sessions_app.flows.deliver import Deliveries
+from sessions_app.flows.policing import holding
+from sessions_app.flows.policing.desk import PolicyDesk
 from sessions_app.flows.relay import Relays
 from sessions_app.rpc import Rpc
 from sessions_app.search import indexing
@@ -98,8 +100,9 @@ class Process:
         self.announcer = Announcer(broker=self.broker, bus=bus, replica_id=self.replica_id)
         self.watcher = Watcher(pool=self.pool, spawn=self.spawn)
         self.viewers = Viewers(announcer=self.announcer, replica_id=self.replica_id)
-        self.relays = Relays(pool=self.pool, writer=self.writer, server_version=VERSION)
+        self.relays = Relays(self, server_version=VERSION)
         self.deliveries = Deliveries(self, interval=durations.outbox)
+        self.policies = PolicyDesk()
         self._durations = durations
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -113,6 +116,7 @@ class Process:
         self.announcer.on("access", self._access_changed)
         self.announcer.on("deleted", self._sessions_deleted)
         self.announcer.on("usage", self._usage_is_due)
+        self.announcer.on("held", self._held_changed)
         self.watcher.listen(self.announcer)
         self.writer.start()
         await self.announcer.start()
@@ -165,6 +169,7 @@ class Process:
         await self.announcer.stop()
         await self.pool.run(housekeeping.close_store, self.replica_id)
         await self.rpc.close()
+        await self.policies.close()
         self._loop = None
         self.pool.close()
 
@@ -207,6 +212,7 @@ class Process:
             logger.info("sessions_settled", extra={"count": settled})
         await self.pool.run(spending.settle)
         await self.pool.run(compaction.expire)
+        await holding.look_after(self)
 
     async def _index(self) -> None:
         # With pauses: a store full of unread items must not keep SQLite's one writer's place, or a thread.
@@ -228,6 +234,11 @@ class Process:
         for key in keys:
             self.broker.doubt(int(key))
             self.spawn(self.relays.drop(int(key)))
+
+    def _held_changed(self, keys: tuple[str, ...]) -> None:
+        for key in keys:
+            self.policies.waiting.ring(int(key))
+            self.spawn(holding.go_on(self, int(key)))
 
     def _usage_is_due(self, keys: tuple[str, ...]) -> None:
         self.spawn(self.pool.run(spending.settle))

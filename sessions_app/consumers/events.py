@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import Any
 
 import orjson
-from django.apps import apps
 
 from omnigent.api.asgi import header_values
 from omnigent.api.consumer import HttpConsumer
@@ -15,9 +14,12 @@ from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol import inputs
 from sessions_app.bodies import Verdict
 from sessions_app.flows import commands, compact, retry, stop
+from sessions_app.flows.policing import messages, screening
 from sessions_app.process import Process
+from sessions_app.running import running_process
 from sessions_app.services import inputs as services
 from sessions_app.services import posting, verdicts
+from sessions_app.services.policing.requests import GUARDED
 from sessions_app.services.receipts import Receipts
 
 ACCEPTED = 202
@@ -34,8 +36,7 @@ class InputConsumer(HttpConsumer):
     @property
     def process(self) -> Process:
         """What this server process has once."""
-        process: Process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
-        return process
+        return running_process()
 
     @property
     def session_id(self) -> str:
@@ -64,7 +65,8 @@ class PostEventConsumer(InputConsumer):
         raw = await self.body()
         envelope = read(raw)
         answers: list[Any] = []
-        for number, event in enumerate(envelope.events):
+        for number, given in enumerate(envelope.events):
+            event = await screening.posted(self.process, self.principal, self.session_id, given)
             if not self.has_key and posting.is_gathered(event, size=len(raw)):
                 posted = await self.gathered(event)
                 answers.append(posted.answer)
@@ -78,8 +80,11 @@ class PostEventConsumer(InputConsumer):
         """Post with a transaction of its own."""
         process, who = self.process, self.principal
         if event.type == "slash_command":
-            return await commands.post(process, who, self.session_id, event, receipts)
-        return await process.pool.run(services.post, who, self.session_id, event, receipts)
+            work = commands.post(process, who, self.session_id, event, receipts)
+        else:
+            work = messages.post(process, who, self.session_id, event, receipts)
+        # What may wait for a person does not outlive who waits for it; everything else is carried through.
+        return await (self.unless_disconnected(work) if event.type in GUARDED else work)
 
     async def followed_up(self, posted: services.Posted, receipts: Receipts) -> Any:
         """The answer, once what has to be done outside the transaction is done."""

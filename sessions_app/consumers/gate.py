@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from django.apps import apps
 
+from omnigent.api.asgi import header_values
 from omnigent.api.consumer import HttpConsumer
 from omnigent.api.validation import ValidationFailed, load_json, problem
+from omnigent.errors import ErrorCode, OmnigentError
+from sessions_app.consumers.sessions import type_of
 from sessions_app.flows import gate
+from sessions_app.flows.policing import asking
 from sessions_app.process import Process
+from sessions_app.running import running_process
 
 
 class GateConsumer(HttpConsumer):
@@ -18,8 +22,7 @@ class GateConsumer(HttpConsumer):
     @property
     def process(self) -> Process:
         """What this server process has once."""
-        process: Process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
-        return process
+        return running_process()
 
     async def read(self) -> Mapping[str, Any]:
         """The body, which must be an object."""
@@ -45,7 +48,9 @@ class EvaluateConsumer(GateConsumer):
     """A verdict on one event."""
 
     async def handle(self) -> None:
+        if type_of(header_values(self.scope, b"content-type")) != "application/json":
+            raise OmnigentError(ErrorCode.INVALID_INPUT, "Content-Type must be application/json", status=415)
         body = await self.read()
         session_id = str(self.kwargs["session_id"])
-        answer = await self.unless_disconnected(gate.evaluate(self.process, self.principal, session_id, body))
+        answer = await self.unless_disconnected(asking.answer(self.process, self.principal, session_id, body))
         await self.json(200, orjson.dumps(answer))

@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from django.apps import apps
 
 from omnigent.api.body import BodyRules
 from omnigent.api.consumer import HttpConsumer
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol import host_frames
 from sessions_app import rpc
-from sessions_app.process import Process
+from sessions_app.running import running_process
 from sessions_app.tunnels.tunnel import Tunnel, TunnelLost
 
 BODY_SECONDS = 30.0
@@ -24,7 +23,7 @@ class InternalConsumer(HttpConsumer):
     """Another replica reaches a tunnel that this process holds."""
 
     async def handle(self) -> None:
-        process: Process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
+        process = running_process()
         raw = await self.body(BodyRules(limit=BODY_BYTES, memory=MEMORY_BYTES, seconds=BODY_SECONDS))
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
         if not rpc.is_signed(process.rpc_key, self.scope["path"], headers, raw):

@@ -1,6 +1,5 @@
 """Create, change and delete a session: one hop to commit, no thread while a host or runner is asked."""
 
-from django.apps import apps
 from django.conf import settings
 
 from omnigent.api.asgi import header_values
@@ -11,6 +10,7 @@ from omnigent.errors import ErrorCode, OmnigentError
 from sessions_app.bodies import CreateSession, DeleteSession, ForkSession, GetSession, UpdateSession
 from sessions_app.flows import archive, create, remove
 from sessions_app.process import Process
+from sessions_app.running import running_process
 from sessions_app.services import access, receipts, updating, uploads
 from sessions_app.services.creation import Asked
 from sessions_app.services.receipts import Answer, Claim
@@ -24,10 +24,7 @@ class SessionWriter(HttpConsumer):
     @property
     def process(self) -> Process:
         """The process that serves this connection."""
-        process: Process | None = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
-        if process is None:
-            raise OmnigentError(ErrorCode.INTERNAL_ERROR, "The server is starting")
-        return process
+        return running_process()
 
     def claim(self, body: bytes) -> Claim | None:
         """The request's idempotency key, bound to what it asks for."""

@@ -3,7 +3,6 @@
 import time
 from urllib.parse import parse_qs
 
-from django.apps import apps
 from django.conf import settings
 
 from omnigent.api.asgi import header_values
@@ -12,6 +11,7 @@ from omnigent.api.consumer import HttpConsumer
 from omnigent.protocol import sse
 from sessions_app.events.broker import Subscription
 from sessions_app.process import Process
+from sessions_app.running import running_process
 from sessions_app.services import streaming
 from sessions_app.watching.viewers import Seat
 
@@ -20,7 +20,7 @@ class StreamConsumer(HttpConsumer):
     """One reader. It is sent what is committed, from the live feed or, when it is behind, from the log."""
 
     async def handle(self) -> None:
-        process: Process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
+        process = running_process()
         opening = await process.pool.run(
             streaming.open_stream,
             principal=self.principal,

@@ -5,13 +5,13 @@ import math
 import time
 from typing import ClassVar
 
-from django.apps import apps
 from django.conf import settings
 
 from omnigent.accounts.identity import Principal, is_single_user
 from omnigent.api.consumer import SocketConsumer
 from omnigent.protocol.frames import PROTOCOL_MAJOR, FrameError
 from sessions_app.process import Process
+from sessions_app.running import running_process
 from sessions_app.services import presence
 from sessions_app.tunnels.tunnel import Tunnel
 
@@ -36,8 +36,7 @@ class TunnelConsumer(SocketConsumer):
     @property
     def process(self) -> Process:
         """What this server process has once."""
-        process: Process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
-        return process
+        return running_process()
 
     @property
     def caller(self) -> Principal:

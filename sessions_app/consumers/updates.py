@@ -5,11 +5,11 @@ import logging
 import time
 
 import orjson
-from django.apps import apps
 from django.conf import settings
 
 from omnigent.api.consumer import SocketConsumer
 from sessions_app.process import Process
+from sessions_app.running import running_process
 from sessions_app.services import watching
 from sessions_app.watching.feed import Watch
 
@@ -34,8 +34,7 @@ class UpdatesConsumer(SocketConsumer):
     @property
     def process(self) -> Process:
         """What this server process has once."""
-        process: Process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
-        return process
+        return running_process()
 
     async def on_connect(self) -> None:
         # For good, should the process be exchanged: the watch belongs to its watcher.

@@ -3,14 +3,13 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from django.apps import apps
-
 from sessions_app.events.log import Entry
+from sessions_app.running import process_or_none
 
 
 def announce(entries: Sequence[Entry]) -> None:
     """Tell everybody about committed entries; called after the commit, from any thread."""
-    process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
+    process = process_or_none()
     if process is None:
         return
     by_session: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
@@ -26,6 +25,6 @@ def announce(entries: Sequence[Entry]) -> None:
 
 def ring(name: str, *keys: str) -> None:
     """Ring a named bell everywhere: `outbox`, `access`, `rows` and the like; called after the commit."""
-    process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
+    process = process_or_none()
     if process is not None:
         process.on_loop(process.announcer.bell, name, keys)

@@ -7,6 +7,7 @@ import orjson
 from omnigent.accounts.identity import Principal
 from omnigent.errors import OmnigentError
 from omnigent.protocol import inputs as protocol
+from sessions_app.flows.policing import messages
 from sessions_app.rpc import RunnerAnswer
 from sessions_app.services import commands, inputs
 from sessions_app.services.access import Access
@@ -33,7 +34,7 @@ async def post(
         receipts.is_answered, principal
     ):
         text = await _ask_runner(process, access, command)
-    return await process.pool.run(inputs.post, principal, session_id, event, receipts, text)
+    return await messages.post(process, principal, session_id, event, receipts, text)
 
 
 async def _ask_runner(process: "Process", access: Access, command: protocol.SlashCommand) -> str | None:

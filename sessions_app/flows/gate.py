@@ -1,4 +1,4 @@
-"""The tool gate: policy, execution on the runner, policy again; and the evaluate endpoint."""
+"""The tool gate: policy, execution on the runner, policy again."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -7,20 +7,25 @@ import orjson
 
 from omnigent.accounts.identity import Principal
 from omnigent.errors import ErrorCode, OmnigentError
-from omnigent.policies.types import Action, Phase, PolicyEvent, Verdict
+from omnigent.policies.types import Action, Phase, PolicyEvent
+from sessions_app.flows.policing import holding
+from sessions_app.flows.policing.evaluating import evaluate
+from sessions_app.flows.policing.rounds import Hold, Subject
+from sessions_app.models import HeldAction, HeldKind
 from sessions_app.services import gating
 from sessions_app.services.gating import Gate
+from sessions_app.services.policing import held
 from sessions_app.tunnels.tunnel import TunnelLost
 
 if TYPE_CHECKING:
     from sessions_app.process import Process
 
 EXECUTE_SECONDS = 7230.0
-LIST_SECONDS = 60.0
 DENIED = -32000
 TUNNEL_BROKEN = -32098
 UNKNOWN_METHOD = -32601
 BAD_PARAMS = -32602
+APPROVED = {"type": "object", "properties": {"approved": {"type": "boolean"}}}
 
 Json = Mapping[str, Any]
 
@@ -51,18 +56,75 @@ async def _call_tool(process: "Process", gate: Gate, params: Any) -> Json:
     if not isinstance(arguments, Mapping | None):
         return _error(BAD_PARAMS, "params.arguments must be an object")
     asked = {"name": name, "arguments": dict(arguments or {})}
-    verdict = gating.evaluate(gate, PolicyEvent(phase=Phase.TOOL_CALL, data=asked, target=name))
-    if verdict.action is not Action.ALLOW:
-        return _error(DENIED, f"Denied by policy: {verdict.reason or verdict.policy}")
-    result = await _execute(process, gate, _execution(params, verdict.data if verdict.has_data else asked))
+    event = PolicyEvent(phase=Phase.TOOL_CALL, data=asked, target=name)
+    subject = Subject(session_pk=gate.session_pk, actor=gate.actor)
+    operation = str(params.get("_omnigent_operation_id") or "")
+    evaluated = await evaluate(
+        process, subject, event, hold=Hold(kind=HeldKind.TOOL, taker=operation), shows_denial=True
+    )
+    final: Any = evaluated.verdict.data if evaluated.verdict.has_data else asked
+    if evaluated.held_pk is not None:
+        row = await _looked_at(process, evaluated.held_pk)
+        if row is None or row.outcome is None:
+            return _input_required(gate, row) if row is not None else _denied("the question is gone")
+        if row.outcome["action"] != "allow":
+            return _denied(row.outcome["reason"])
+        if not await process.pool.run(held.consume, row.pk, by=operation):
+            return _denied("this call was approved once, and made")
+        final = row.outcome.get("data", asked)
+    elif evaluated.verdict.action is not Action.ALLOW:
+        return _denied(evaluated.verdict.reason)
+    result = await _execute(process, gate, _execution(params, _call_of(final, asked)))
     if "result" not in result:
         return result
-    return _judged(gate, name, asked, result["result"])
+    return await _judged(process, gate, subject, event, result["result"])
+
+
+async def _looked_at(process: "Process", held_pk: int) -> HeldAction | None:
+    """The held action as it stands, once everything was done that needs no person."""
+    row = await process.pool.run(held.get, held_pk)
+    if row is not None and row.outcome is None and not holding.is_open(row):
+        await holding.go_on(process, held_pk)
+        row = await process.pool.run(held.get, held_pk)
+    return row
+
+
+def _denied(reason: str | None) -> Json:
+    return _error(DENIED, f"Denied by policy: {reason or 'no reason was given'}")
+
+
+def _input_required(gate: Gate, row: HeldAction) -> Json:
+    question = row.elicitation
+    if question is None:
+        return _denied("the question is gone")
+    params = question.request.get("params", {})
+    shown = {
+        "message": params.get("message"),
+        "requestedSchema": APPROVED,
+        "mode": "url",
+        "url": f"/approve/{gate.session_id}/{question.public_id}",
+    }
+    state = {"elicitation_id": question.public_id, "session_id": gate.session_id}
+    requests = {question.public_id: {"method": "elicitation/create", "params": shown}}
+    return {
+        "result": {
+            "resultType": "input_required",
+            "inputRequests": requests,
+            "requestState": orjson.dumps(state).decode(),
+        }
+    }
+
+
+def _call_of(final: Any, asked: Json) -> Json:
+    """The call to make: a policy may have rewritten all of it, or its arguments only."""
+    if isinstance(final, Mapping) and isinstance(final.get("arguments"), Mapping):
+        return {"name": asked["name"], "arguments": dict(final["arguments"])}
+    return {"name": asked["name"], "arguments": dict(final)} if isinstance(final, Mapping) else asked
 
 
 def _execution(params: Json, call_data: Json) -> Json:
     operation = {"id": params.get("_omnigent_operation_id"), "step": "initial"}
-    if params.get("inputResponses"):
+    if params.get("inputResponses") and not _is_ours(params):
         operation["step"] = "elicitation-response"
     body: dict[str, Any] = {
         "method": "tools/call",
@@ -70,9 +132,18 @@ def _execution(params: Json, call_data: Json) -> Json:
         "_omnigent_operation": operation,
     }
     for key in ("inputResponses", "requestState"):
-        if key in params:
+        if key in params and not _is_ours(params):
             body["params"][key] = params[key]
     return body
+
+
+def _is_ours(params: Json) -> bool:
+    """Whether the answers that come with a call are to a policy's question and not to an MCP server's."""
+    try:
+        state = orjson.loads(str(params.get("requestState") or "null"))
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(state, Mapping) and set(state) == {"elicitation_id", "session_id"}
 
 
 async def _execute(process: "Process", gate: Gate, body: Json) -> Json:
@@ -101,17 +172,27 @@ async def _execute(process: "Process", gate: Gate, body: Json) -> Json:
     return result
 
 
-def _judged(gate: Gate, name: str, asked: Json, result: Any) -> Json:
+async def _judged(process: "Process", gate: Gate, subject: Subject, made: PolicyEvent, result: Any) -> Json:
+    """What the model is given: the result as the policies let it through."""
     if isinstance(result, Mapping) and "input_required" in result:
         return {"result": result["input_required"]}
     output = result.get("output", "") if isinstance(result, Mapping) else ""
     text = output if isinstance(output, str) else orjson.dumps(output).decode()
-    verdict = gating.evaluate(
-        gate, PolicyEvent(phase=Phase.TOOL_RESULT, data={"result": text}, target=name, request_data=asked)
+    event = PolicyEvent(
+        phase=Phase.TOOL_RESULT, data={"result": text}, target=made.target, request_data=made.data
     )
-    if verdict.action is Action.DENY:
+    verdict = (await evaluate(process, subject, event)).verdict
+    if verdict.action is not Action.ALLOW:
         text = f"[Result suppressed by policy: {verdict.reason or verdict.policy}]"
+    elif verdict.has_data:
+        text = _text_of(verdict.data)
     return {"result": {"content": [{"type": "text", "text": text}]}}
+
+
+def _text_of(data: Any) -> str:
+    """A rewritten result, as text or in the shape in which it was asked about."""
+    found = data.get("result") if isinstance(data, Mapping) else data
+    return found if isinstance(found, str) else orjson.dumps(found).decode()
 
 
 async def _list_tools(process: "Process", gate: Gate) -> Json:
@@ -125,43 +206,3 @@ async def _list_tools(process: "Process", gate: Gate) -> Json:
         if isinstance(one, Mapping)
     ]
     return {"result": {"tools": tools}}
-
-
-async def evaluate(process: "Process", principal: Principal, session_id: str, body: Json) -> Json:
-    """The verdict on one event of a runner. Raises INVALID_INPUT for what is no event."""
-    event = policy_event(body)
-    gate = await process.pool.run(gating.open_gate, principal, session_id)
-    return shown(gating.evaluate(gate, event))
-
-
-def policy_event(body: Json) -> PolicyEvent:
-    """The event in an evaluate body. An unknown phase is refused, so that nothing passes by a misspelling."""
-    event = body.get("event")
-    if not isinstance(event, Mapping) or not isinstance(event.get("type"), str):
-        raise OmnigentError(ErrorCode.INVALID_INPUT, "event.type must be a string")
-    phase = Phase.from_wire(event["type"])
-    if phase is None:
-        raise OmnigentError(ErrorCode.INVALID_INPUT, f"Unknown phase {event['type'][:100]!r}")
-    data, context, request_data = event.get("data"), event.get("context"), event.get("request_data")
-    if not isinstance(context, Mapping | None) or not isinstance(request_data, Mapping | None):
-        raise OmnigentError(ErrorCode.INVALID_INPUT, "event.context and event.request_data must be objects")
-    if phase is Phase.TOOL_CALL and not (isinstance(data, Mapping) and isinstance(data.get("name"), str)):
-        raise OmnigentError(ErrorCode.INVALID_INPUT, "event.data.name must be a string")
-    target = event.get("target")
-    return PolicyEvent(
-        phase=phase,
-        data=data,
-        target=target if isinstance(target, str) else None,
-        context=context or {},
-        request_data=request_data,
-    )
-
-
-def shown(verdict: Verdict) -> Json:
-    """A verdict as runners read it."""
-    answer: dict[str, Any] = {"result": verdict.action.wire}
-    if verdict.reason is not None:
-        answer["reason"] = verdict.reason
-    if verdict.has_data:
-        answer["data"] = verdict.data
-    return answer

@@ -9,6 +9,7 @@ from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol import codec, events, items, sse
 from omnigent.protocol.frames import StreamAck
 from sessions_app.events.writer import Writer
+from sessions_app.flows.policing.screening import Screen
 from sessions_app.services.commit import IngestUnit
 from sessions_app.services.relaying import Start
 from sessions_app.tunnels.tunnel import Tunnel
@@ -23,11 +24,14 @@ MAX_DIGITS = 18
 class Reading:
     """Commits what a stream carries, in order. The first commit that fails ends it: `failure` says why."""
 
-    def __init__(self, *, session_pk: int, start: Start, tunnel: Tunnel, writer: Writer) -> None:
+    def __init__(
+        self, *, session_pk: int, start: Start, tunnel: Tunnel, writer: Writer, screen: Screen
+    ) -> None:
         self.failure: BaseException | None = None
         self._session_pk = session_pk
         self._start = start
         self._writer = writer
+        self._screen = screen
         self._counter = Counter(start.ingest_stream, start.ingest_number)
         self._acknowledger = Acknowledger(tunnel, start.session_id)
         self._in_flight: list[asyncio.Future[None]] = []
@@ -59,7 +63,7 @@ class Reading:
             async for chunk in body:
                 batch, ended = decode(decoder.feed(chunk), self._counter)
                 if batch:
-                    await self._submit(batch)
+                    await self._submit(await self._screen.screened(batch))
                 if ended:
                     return
         except sse.StreamError as error:

@@ -5,18 +5,21 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import orjson
 from django.db import DatabaseError
 
-from omnigent.api.pool import DatabasePool
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol.frames import EVENT_ACK, EVENT_ACK_HEADER, Headers
-from sessions_app.events.writer import Writer
+from sessions_app.flows.policing.screening import Screen
 from sessions_app.flows.reading import Reading
 from sessions_app.services import fleet, relaying
 from sessions_app.services.commit import Skipped, Superseded
 from sessions_app.tunnels.tunnel import Tunnel, TunnelLost
+
+if TYPE_CHECKING:
+    from sessions_app.process import Process
 
 logger = logging.getLogger(__name__)
 
@@ -70,10 +73,10 @@ def _future() -> "asyncio.Future[None]":
 class Relays:
     """All relays of this process. A stream that does not open for `patience` seconds fails its turn."""
 
-    def __init__(self, *, pool: DatabasePool, writer: Writer, server_version: str) -> None:
+    def __init__(self, process: "Process", *, server_version: str) -> None:
         self.patience = 30.0
-        self._pool = pool
-        self._writer = writer
+        self._process = process
+        self._pool = process.pool
         self._server_version = server_version
         self._relays: dict[int, Relay] = {}
 
@@ -184,7 +187,11 @@ class Relays:
                     ErrorCode.RUNNER_UNAVAILABLE, f"The runner's stream answered {head.status}"
                 )
             relay.reading = Reading(
-                session_pk=relay.session_pk, start=start, tunnel=relay.tunnel, writer=self._writer
+                session_pk=relay.session_pk,
+                start=start,
+                tunnel=relay.tunnel,
+                writer=self._process.writer,
+                screen=Screen(self._process, relay.session_pk, "".join(start.memory.text)),
             )
             reading = asyncio.ensure_future(relay.reading.run(exchange.body()))
             try:

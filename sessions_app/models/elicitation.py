@@ -24,13 +24,17 @@ class ElicitationStatus(models.TextChoices):
 
 
 class Elicitation(models.Model):
-    """One question; `request` is its event as clients see it, `digest` binds it to the exact action."""
+    """One question; `request` is its event as clients see it, `digest` binds it to the exact action.
+
+    `held_kind` is the kind of the action that a policy holds for it; empty when the runner asks.
+    """
 
     public_id = models.CharField(max_length=64, default=new_elicitation_id)
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="elicitations")
     response_id = models.CharField(max_length=128, blank=True, default="")
     request = models.JSONField()
     digest = models.CharField(max_length=64, blank=True, default="")
+    held_kind = models.CharField(max_length=16, blank=True, default="")
     status = models.CharField(
         max_length=16, choices=ElicitationStatus.choices, default=ElicitationStatus.PENDING
     )

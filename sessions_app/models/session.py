@@ -103,6 +103,7 @@ class Session(models.Model):
     has_input: bool
     has_new_input: bool
     questions: dict[int, str]
+    held_questions: dict[int, str]
 
     objects = SessionQuerySet.as_manager()
 
@@ -155,11 +156,15 @@ class SessionLabel(models.Model):
 
 
 class Grant(models.Model):
-    """What a person may do with a session: 1 read, 2 edit, 3 manage, 4 owner."""
+    """What a person may do with a session: 1 read, 2 edit, 3 manage, 4 owner.
+
+    `may_approve` says that the owner lets this person answer what policies ask.
+    """
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="grants", db_index=False)
     user_id = models.CharField(max_length=150)
     level = models.PositiveSmallIntegerField()
+    may_approve = models.BooleanField(default=False)
 
     class Meta:
         constraints = [

@@ -18,6 +18,8 @@ from sessions_app.models import Session
 from sessions_app.services import families, ingest, posting
 from sessions_app.services.durability import streamed_transaction
 from sessions_app.services.memory import Mark, Memory
+from sessions_app.services.policing import recording
+from sessions_app.services.policing.recording import Record
 from sessions_app.services.posting import ATTEMPTS, TROUBLES, PostUnit
 from sessions_app.services.rows import lock
 from sessions_app.services.tick import Tick
@@ -84,17 +86,20 @@ Groups = Mapping[int, Sequence[IngestUnit]]
 
 
 def commit(units: Sequence[Unit]) -> list[BaseException | None]:
-    """Commit a batch: what runners report with one transaction, what was posted with another.
+    """Commit a batch: what runners report with one transaction, posts and decisions with others.
 
-    They differ in what they wait for: an input that was answered is on the disk.
+    They differ in what they wait for: an input that was answered, or a verdict, is on the disk.
     """
     ours = [unit for unit in units if isinstance(unit, IngestUnit)]
     posts = [unit for unit in units if isinstance(unit, PostUnit)]
+    records = [unit for unit in units if isinstance(unit, Record)]
     if ours:
         _commit_relayed(ours)
     if posts:
         posting.commit(posts)
-    return [unit.error for unit in units if isinstance(unit, IngestUnit | PostUnit)]
+    if records:
+        recording.commit(records)
+    return [unit.error for unit in units if isinstance(unit, IngestUnit | PostUnit | Record)]
 
 
 def _commit_relayed(ours: Sequence[IngestUnit]) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from omnigent.protocol import events
-from sessions_app.models import Elicitation, ElicitationStatus, Session
+from sessions_app.models import Elicitation, ElicitationStatus, HeldKind, Session
 from sessions_app.services.tick import Tick
 
 
@@ -46,6 +46,25 @@ def ask(tick: Tick, session: Session, event: events.ElicitationRequest) -> Elici
     session.questions[row.pk] = row.public_id
     tick.append(session, event)
     return None
+
+
+def open_question(
+    tick: Tick, session: Session, event: events.ElicitationRequest, *, kind: HeldKind, digest: str
+) -> Elicitation:
+    """Ask on behalf of a policy, about the action of this digest."""
+    row = Elicitation.objects.create(
+        session=session,
+        public_id=event.elicitation_id,
+        response_id=session.active_response_id,
+        request=_plain(event),
+        digest=digest,
+        held_kind=kind,
+        created_at=tick.now,
+    )
+    session.questions[row.pk] = row.public_id
+    session.held_questions[row.pk] = kind
+    tick.append(session, event)
+    return row
 
 
 def _reopen(row: Elicitation) -> None:
@@ -108,9 +127,27 @@ def _forget(session: Session, elicitation_id: str) -> None:
     session.questions = {pk: known for pk, known in session.questions.items() if known != elicitation_id}
 
 
-def void(tick: Tick, session: Session) -> None:
-    """The turn is over: nobody waits for its open questions any more."""
-    for elicitation_id in session.questions.values():
+def void(tick: Tick, session: Session, *, is_lost: bool = False) -> None:
+    """The turn is over: nobody waits for its open questions any more.
+
+    A held message waits for no turn; and an action whose runner `is_lost` may come again, with another one.
+    """
+    held = session.held_questions
+    kept = {pk for pk, kind in held.items() if is_lost or kind == HeldKind.MESSAGE}
+    for pk, elicitation_id in session.questions.items():
+        if pk not in kept:
+            tick.append(session, events.ElicitationResolved(elicitation_id=elicitation_id, action="cancel"))
+    tick.voided.update(session.questions.keys() - kept)
+    session.questions = {pk: known for pk, known in session.questions.items() if pk in kept}
+
+
+def expire(tick: Tick, session: Session, elicitation_id: str) -> bool:
+    """Nobody has answered in time."""
+    pending = Elicitation.objects.filter(
+        session=session, public_id=elicitation_id, status=ElicitationStatus.PENDING
+    )
+    won = pending.update(status=ElicitationStatus.EXPIRED, action="cancel", resolved_at=tick.now)
+    if won:
+        _forget(session, elicitation_id)
         tick.append(session, events.ElicitationResolved(elicitation_id=elicitation_id, action="cancel"))
-    tick.voided.update(session.questions)
-    session.questions = {}
+    return bool(won)

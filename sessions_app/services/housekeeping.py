@@ -11,6 +11,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from policies_app.services import decisions
 from sessions_app.events import log
 from sessions_app.models import Lease, LogEntry, Outbox, Receipt, Session, Store
 from sessions_app.services import blobs, fleet, receipts
@@ -64,13 +65,14 @@ def close_store(holder: str) -> None:
 
 
 def prune(now: datetime) -> int:
-    """Forget log rows, receipts and runners past their retention. Running turns keep their log."""
+    """Forget log rows, receipts, decisions and runners past their retention. Running turns keep their log."""
     before = now - timedelta(seconds=settings.OMNIGENT_LOG_RETENTION_SECONDS)
     stale = LogEntry.objects.filter(created_at__lt=before).values("session_id")
     old = Session.objects.filter(created_at__lt=before, pk__in=stale)
     removed = log.prune(before, list(old.values_list("pk", flat=True)))
     kept = timedelta(seconds=settings.OMNIGENT_RECEIPT_RETENTION_SECONDS)
     Receipt.objects.filter(created_at__lt=now - kept).delete()
+    decisions.prune(now - timedelta(seconds=settings.OMNIGENT_DECISION_RETENTION_SECONDS))
     blobs.sweep(now)
     fleet.forget_old_runners(timedelta(seconds=settings.OMNIGENT_LOG_RETENTION_SECONDS))
     if removed:

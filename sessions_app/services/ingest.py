@@ -8,6 +8,7 @@ from omnigent.protocol import events, items
 from sessions_app.models import Session, Status
 from sessions_app.services import continuing, elicitations, turns, usage, verdicts
 from sessions_app.services.memory import TEXT_DELTA, Memory
+from sessions_app.services.policing.silencing import TextDenied, silence
 from sessions_app.services.tick import NewItem, Tick, flat_item
 
 LIVE_ONLY = frozenset(
@@ -242,6 +243,11 @@ def _answered(tick: Tick, session: Session, memory: Memory, event: events.Event)
     elicitations.echo(tick, session, event)
 
 
+def _text_denied(tick: Tick, session: Session, memory: Memory, event: events.Event) -> None:
+    assert isinstance(event, TextDenied)
+    silence(tick, session, memory, event)
+
+
 Handler = Callable[[Tick, Session, Memory, events.Event], None]
 
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
@@ -254,5 +260,6 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "response.elicitation_resolved": _answered,
         "session.status": _status,
         "session.model": _model,
+        TextDenied.type: _text_denied,
     }
 )

@@ -11,7 +11,7 @@ from django.utils import timezone
 from omnigent.accounts.identity import Principal
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import mint
-from omnigent.protocol import events, inputs
+from omnigent.protocol import inputs
 from sessions_app.models import OutboxKind, Session
 from sessions_app.services import (
     additions,
@@ -21,10 +21,11 @@ from sessions_app.services import (
     outbox,
     reports,
     subagents,
-    turns,
     verdicts,
 )
 from sessions_app.services.access import Access, Level, not_found, require
+from sessions_app.services.policing import requests
+from sessions_app.services.policing.requests import Cleared
 from sessions_app.services.receipts import Receipts
 from sessions_app.services.tick import Tick, tick_of
 
@@ -57,11 +58,16 @@ class Input:
 
 def admit(principal: Principal, session_id: str, event: inputs.SessionEvent) -> tuple[Access, inputs.Payload]:
     """The session that an event is for, and what it says. Raises OmnigentError if it may not be posted."""
+    if event.type == "approval":
+        require(principal, session_id, Level.READ)
+        approval = read_payload(event)
+        assert isinstance(approval, inputs.Approval)
+        access = verdicts.admit(principal, session_id, approval.elicitation_id)
+        check_rights(event, access)
+        return access, approval
     access = require(principal, session_id, _level(event.type))
     payload = read_payload(event)
     check_rights(event, access)
-    if isinstance(payload, inputs.Approval) and payload.elicitation_id is not None:
-        access = verdicts.asking(principal, access, payload.elicitation_id)
     return access, payload
 
 
@@ -70,15 +76,16 @@ def post(
     session_id: str,
     event: inputs.SessionEvent,
     receipts: Receipts,
-    skill_text: str | None = None,
+    skill_text: str = "",
+    cleared: Cleared | None = None,
 ) -> Posted:
     """Take one event. Raises OmnigentError; then nothing of it is stored.
 
-    `skill_text` is what a runner says that a slash command means; the agent's bundle tells it otherwise.
+    A request must be `cleared` by the session's policies. `skill_text` is what a slash command means.
     """
     access, payload = admit(principal, session_id, event)
-    if isinstance(payload, inputs.SlashCommand) and skill_text is None:
-        skill_text = commands.text_of(access.pk, payload.name, payload.arguments)
+    if requests.is_request(event, payload) and (cleared is None or cleared.session_pk != access.pk):
+        raise RuntimeError("a request was posted past the policies of its session")
     with receipts.replayed(principal) as replay:
         if replay is not None:
             return Posted(answer=replay)
@@ -86,7 +93,7 @@ def post(
             answer = _add(access, additions.read(event, payload, timezone.now()))
             posted = Posted(answer=answer, session_pk=access.pk)
         else:
-            posted = _handle(principal, access, event, payload, skill_text or "")
+            posted = _handle(principal, access, event, payload, skill_text)
         if not posted.then:
             receipts.record(202, posted.answer)
     return posted
@@ -144,8 +151,6 @@ def read_payload(event: inputs.SessionEvent) -> inputs.Payload:
 
 
 def _level(event_type: str) -> Level:
-    if event_type == "approval":
-        return verdicts.level()
     return Level.OWNER if event_type == "stop_session" else Level.EDIT
 
 
@@ -186,14 +191,7 @@ def _command(given: Input) -> Mapping[str, Any]:
 
 
 def _interrupt(given: Input) -> Mapping[str, Any]:
-    session, tick = given.session, given.tick
-    asked = events.Interruption(
-        requested_at=int(tick.now.timestamp()), response_id=session.active_response_id or None
-    )
-    tick.append(session, events.SessionInterrupted(data=asked))
-    if session.status in turns.BUSY:
-        session.interrupt_fence = bool(session.active_response_id)
-        outbox.put(tick, session, OutboxKind.INTERRUPT, {"type": "interrupt", "delivery_id": mint("dlv")})
+    verdicts.interrupt(given.tick, given.session)
     return {"queued": False}
 
 

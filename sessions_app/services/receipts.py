@@ -181,6 +181,11 @@ class Receipts:
         claimed = self._claim(principal)
         return look(claimed).answer is not None
 
+    def name(self, principal: Principal) -> str:
+        """The key with its caller, as one word for both; empty without a key."""
+        claimed = self._claim(principal)
+        return "" if claimed is None else f"{claimed.caller} {claimed.key}"
+
     def _claim(self, principal: Principal) -> Claim | None:
         claimed = claim(principal, self._key, asked_for=self._asked_for)
         return _part_of(claimed, self._part) if claimed is not None and self._part else claimed

@@ -7,8 +7,9 @@ from typing import Any
 
 import orjson
 from django.db import connection
-from django.db.models import BooleanField, Exists, F, Func, OuterRef, QuerySet, Subquery, TextField
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, QuerySet, Subquery, TextField, Value
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Concat
 from django.db.models.sql.compiler import SQLCompiler
 
 from agents_app.models import Agent
@@ -169,7 +170,9 @@ def _session(text: LockText, row: list[Any]) -> Session:
     for name in BESIDE:
         setattr(session, name, row[text.places[name]])
     asked = orjson.loads(row[text.places["asked"]] or "{}")
-    session.questions = {int(pk): asked[pk] for pk in sorted(asked, key=int)}
+    parts = {int(pk): asked[pk].partition(":") for pk in sorted(asked, key=int)}
+    session.questions = {pk: public_id for pk, (_, _, public_id) in parts.items()}
+    session.held_questions = {pk: kind for pk, (kind, _, _) in parts.items() if kind}
     if session.agent_id is not None:
         values = [row[text.places[f"agent_{name}_"]] for name in AGENT_FIELDS]
         session.agent = Agent.from_db(connection.alias, AGENT_FIELDS, values)
@@ -221,7 +224,7 @@ def _locked(wanted: RawSQL) -> "QuerySet[Session]":
         running_response_id=Subquery(running.values("response_id")[:1]),
         has_input=Exists(waiting),
         has_new_input=Exists(waiting.filter(claimed_by="")),
-        asked=Subquery(asked.values(by_id=ById("pk", "public_id"))),
+        asked=Subquery(asked.values(by_id=ById("pk", Concat("held_kind", Value(":"), "public_id")))),
         **{f"agent_{name}_": F(f"agent__{name}") for name in AGENT_FIELDS},
     )
     return rows

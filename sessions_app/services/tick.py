@@ -134,6 +134,15 @@ class Tick:
             self._pass_on(session, event)
         return seq
 
+    def blank(self, session: Session, kind: str, since: int) -> None:
+        """Take the text out of this transaction's own deltas of one type, which nobody has been shown."""
+        for place, entry in enumerate(self._entries):
+            if entry.session_id == session.pk and entry.type == kind and entry.seq >= since:
+                body = orjson.loads(entry.data)
+                if body["message_id"] is None:
+                    blanked = orjson.dumps({**body, "delta": ""})
+                    self._entries[place] = log.Entry(entry.session_id, entry.seq, entry.type, blanked)
+
     def adopt_child(self, child: Session) -> None:
         """A sub-agent of a locked session was created in this transaction: the parent shows it."""
         [parent, *_] = families.chain(child, self._locked)

@@ -16,6 +16,7 @@ from sessions_app.services.tick import NewItem, Tick, flat_item
 MAX_CODE = 64
 BUSY = (Status.RUNNING, Status.WAITING)
 RUNNER_DISCONNECTED = "runner_disconnected"
+RUNNER_LOST = frozenset({RUNNER_DISCONNECTED, "runner_failed_to_start", "runner_unavailable"})
 
 TURN_ENDS: Mapping[str, TurnStatus] = {
     "response.completed": TurnStatus.COMPLETED,
@@ -183,7 +184,7 @@ def record_failure(tick: Tick, session: Session, error: Mapping[str, Any], *, it
     session.active_response_id = ""
     session.interrupt_fence = False
     session.updated_at = tick.now
-    elicitations.void(tick, session)
+    elicitations.void(tick, session, is_lost=error.get("code") in RUNNER_LOST)
 
 
 def _shown(error: Mapping[str, Any], item_id: str) -> dict[str, Any]:

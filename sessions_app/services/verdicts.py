@@ -4,13 +4,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
+from django.db.models.functions import Coalesce
 
 from omnigent.accounts.identity import Principal
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import mint
-from sessions_app.models import Elicitation, OutboxKind, Session
-from sessions_app.services import elicitations, outbox
+from omnigent.protocol import events
+from sessions_app.models import (
+    Elicitation,
+    ElicitationStatus,
+    Grant,
+    HeldAction,
+    HeldKind,
+    OutboxKind,
+    Session,
+)
+from sessions_app.services import elicitations, outbox, turns
 from sessions_app.services.access import Access, Level, not_found, require
+from sessions_app.services.policing import held
 from sessions_app.services.receipts import Receipts
 from sessions_app.services.tick import Tick, tick_of
 from sessions_app.statements import query
@@ -26,8 +37,7 @@ def resolve(
     receipts: Receipts,
 ) -> Mapping[str, Any]:
     """Give a verdict. Raises NOT_FOUND for an unknown elicitation; the second verdict is told the first."""
-    access = require(principal, session_id, level())
-    access = asking(principal, access, elicitation_id)
+    access = admit(principal, session_id, elicitation_id)
     with receipts.replayed(principal) as replay:
         if replay is not None:
             return replay
@@ -77,27 +87,72 @@ def target(session_pk: int, elicitation_id: str) -> str | None:
     return found[0][0] if found else None
 
 
-def asking(principal: Principal, access: Access, elicitation_id: str) -> Access:
+def admit(principal: Principal, session_id: str, elicitation_id: str | None) -> Access:
     """Where a verdict belongs that was posted to a session: there, or below it where the question was asked.
 
-    Raises 404 and 403 for somebody who may not answer there.
+    Raises 404 and 403 for somebody who may not answer there. Whoever a policy names as an approver needs to
+    see the session only, and no runner decides about what it asks for itself.
     """
-    public_id = target(access.pk, elicitation_id)
-    if public_id is None or public_id == access.public_id:
+    access = require(principal, session_id, Level.READ)
+    public_id = target(access.pk, elicitation_id) if elicitation_id is not None else None
+    if public_id is not None and public_id != access.public_id:
+        access = require(principal, public_id, Level.READ)
+    row = None if public_id is None or elicitation_id is None else held.of_question(access.pk, elicitation_id)
+    if row is not None and principal.kind == "runner":
+        raise OmnigentError(ErrorCode.FORBIDDEN, "A runner may not answer what a policy asks")
+    if row is not None and row.approvers:
+        held.require_voter(row, principal.user_id)
         return access
-    return require(principal, public_id, level())
+    return access if _is_delegate(principal, access) else require(principal, access.public_id, level())
+
+
+def _is_delegate(principal: Principal, access: Access) -> bool:
+    """Whether the owner lets this person answer."""
+    return Grant.objects.filter(
+        session__in=Session.objects.filter(pk=access.pk).values(top=Coalesce("root_id", "id")),
+        user_id=principal.user_id,
+        may_approve=True,
+    ).exists()
 
 
 def decide(
     tick: Tick, session: Session, *, elicitation_id: str, action: str, content: Any, user_id: str
 ) -> elicitations.Answered | None:
-    """Give a verdict in an open tick and send it to the runner; None when nobody knows the elicitation."""
-    row = elicitations.answer(
+    """Give a verdict in an open tick and send it to the runner; None when nobody knows the elicitation.
+
+    One approval of several that a policy wants leaves the question open.
+    """
+    row = held.of_question(session.pk, elicitation_id)
+    if row is not None and action == "accept" and _is_open(row) and held.vote(row, user_id):
+        return elicitations.Answered(row.elicitation, was_answered_now=False)  # type: ignore[arg-type]  # an open question is there
+    answered = elicitations.answer(
         tick, session, elicitation_id=elicitation_id, action=action, content=content, user_id=user_id
     )
-    if row is not None and row.was_answered_now:
+    if answered is None or not answered.was_answered_now:
+        return answered
+    if row is None or row.kind == HeldKind.TOOL:
         send(tick, session, elicitation_id=elicitation_id, action=action, content=content)
-    return row
+    if row is not None:
+        # A runner whose call it was ends its turn by itself; an interrupt might hit the next one.
+        if action == "decline" and row.kind in (HeldKind.EVALUATION, HeldKind.CALL):
+            interrupt(tick, session)
+        held.ring(row.pk)
+    return answered
+
+
+def _is_open(row: HeldAction) -> bool:
+    return row.elicitation is not None and row.elicitation.status == ElicitationStatus.PENDING
+
+
+def interrupt(tick: Tick, session: Session) -> None:
+    """Stop the turn that runs, if one does."""
+    asked = events.Interruption(
+        requested_at=int(tick.now.timestamp()), response_id=session.active_response_id or None
+    )
+    tick.append(session, events.SessionInterrupted(data=asked))
+    if session.status in turns.BUSY:
+        session.interrupt_fence = bool(session.active_response_id)
+        outbox.put(tick, session, OutboxKind.INTERRUPT, {"type": "interrupt", "delivery_id": mint("dlv")})
 
 
 def send(tick: Tick, session: Session, *, elicitation_id: str, action: str, content: Any = None) -> None:
@@ -112,6 +167,8 @@ def send(tick: Tick, session: Session, *, elicitation_id: str, action: str, cont
 def resolution(row: elicitations.Answered) -> Mapping[str, Any]:
     """The verdict that stands, as a later one is told."""
     found: Elicitation = row.row
+    if found.status == ElicitationStatus.PENDING:
+        return {"action": None, "resolved_by": None, "resolved_at": None}
     return {
         "action": found.action,
         "resolved_by": found.resolved_by or None,

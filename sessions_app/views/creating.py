@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from urllib.parse import parse_qsl
 
 import orjson
-from django.apps import apps
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -24,6 +23,7 @@ from omnigent.ids import mint
 from omnigent.protocol.inputs import SessionEvent
 from sessions_app.bodies import CreateSession
 from sessions_app.flows.create import create_session
+from sessions_app.running import running_process
 from sessions_app.services import inputs, receipts
 from sessions_app.views.answering import page, principal_of
 from sessions_app.views.sessions import HostRow, hosts_of
@@ -67,7 +67,7 @@ class NewSession(HttpConsumer):
     """POST /new. What cannot be created comes back in the form, with the reason."""
 
     async def handle(self) -> None:
-        process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]  # our own config class
+        process = running_process()
         principal: Principal = self.principal
         form = read_form(await self.body())
         try:

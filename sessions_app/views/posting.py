@@ -9,7 +9,8 @@ from django.views.decorators.http import require_POST
 
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol.inputs import SessionEvent
-from sessions_app.services import inputs
+from sessions_app.running import running_process
+from sessions_app.services import requesting
 from sessions_app.services.receipts import Receipts
 from sessions_app.views import questions, sessions
 from sessions_app.views.answering import page, principal_of
@@ -62,7 +63,13 @@ def answer_question(request: HttpRequest, session_id: str, elicitation_id: str) 
 def _post(request: HttpRequest, session_id: str, kind: str, data: dict[str, Any], key: str) -> None:
     asked_for = f"form {kind} {session_id} ".encode() + orjson.dumps(data)
     event = SessionEvent(type=kind, data=data)
-    inputs.post(principal_of(request), session_id, event, Receipts(key or None, asked_for))
+    requesting.post_unattended(
+        principal_of(request),
+        session_id,
+        event,
+        Receipts(key or None, asked_for),
+        running_process().policies.chains,
+    )
 
 
 def _back(session_id: str) -> HttpResponse:

@@ -11,6 +11,7 @@ from omnigent.ids import runner_id_for
 from omnigent.protocol import inputs as protocol
 from sessions_app.models import Grant, Item, LogEntry, Receipt, Session
 from sessions_app.services.inputs import post
+from sessions_app.services.policing.requests import Cleared
 from sessions_app.services.receipts import Receipts
 from tests.error_shape import assert_error
 from tests.factories import make_runner, make_session
@@ -58,7 +59,8 @@ def attempt(session: Session, principal: Principal, body: dict[str, Any]) -> int
     """The status with which an event is answered."""
     event = protocol.read_event(body)
     try:
-        post(principal, session.public_id, event, Receipts("k", b"x"))
+        cleared = Cleared(session_pk=session.pk)
+        post(principal, session.public_id, event, Receipts("k", b"x"), cleared=cleared)
     except OmnigentError as error:
         assert not Item.objects.exists()
         assert not LogEntry.objects.exists()

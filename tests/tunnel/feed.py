@@ -9,6 +9,7 @@ from sessions_app.flows.reading import Counter, decode
 from sessions_app.models import Session
 from sessions_app.services import commit, inputs
 from sessions_app.services.memory import Memory, recall
+from sessions_app.services.policing.requests import Cleared
 from sessions_app.services.receipts import Receipts
 from tests.factories import make_lease, make_session
 from tests.tunnel.script import Json
@@ -62,7 +63,8 @@ class Feed:
     def post(self, kind: str, **data: object) -> Json:
         """An input by its user."""
         event = SessionEvent(type=kind, data=data)
-        posted = inputs.post(LOCAL, self.session.public_id, event, Receipts(None, b""))
+        cleared = Cleared(session_pk=self.session.pk)
+        posted = inputs.post(LOCAL, self.session.public_id, event, Receipts(None, b""), cleared=cleared)
         return dict(posted.answer)
 
     def message(self, words: str = "Hello") -> str:

@@ -5,10 +5,14 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from sessions_app.flows.gate import policy_event
+from policies_app.models import DefaultPolicy
+from sessions_app.flows.policing.desk import PolicyDesk
+from sessions_app.flows.policing.rounds import gathered
 from sessions_app.models import Elicitation
 from sessions_app.services import access, commit, gating
+from sessions_app.services.policing.chains import GUARDS
 from tests.factories import user_said
 from tests.statements import CONTROL
 from tests.tunnel.feed import LOCAL, Feed
@@ -125,12 +129,20 @@ def test_a_message(feeds: list[Feed], state: str) -> None:
     assert len(taken) <= 9, taken
 
 
-def test_an_evaluation(feeds: list[Feed]) -> None:
-    event = policy_event({"event": {"type": "PHASE_LLM_REQUEST", "data": {}}})
+def test_an_evaluation_reads_twice_however_many_policies_there_are(feeds: list[Feed]) -> None:
+    for number in range(5):
+        DefaultPolicy.objects.create(
+            name=f"policy {number}",
+            type="python",
+            handler="omnigent.policies.ask_on_os_tools",
+            created_at=timezone.now(),
+        )
+    desk = PolicyDesk()
 
-    def evaluate() -> None:
-        gating.evaluate(gating.open_gate(LOCAL, feeds[0].session.public_id), event)
+    def evaluate() -> int:
+        gate = gating.open_gate(LOCAL, feeds[0].session.public_id)
+        return len(gathered(desk.chains, gate.session_pk)[1])
 
-    evaluate()
+    assert evaluate() == 5 + len(GUARDS)
     assert access.is_single_user()
     assert len(statements(evaluate)) <= 2

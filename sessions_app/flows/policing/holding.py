@@ -1,0 +1,126 @@
+"""Held actions on their way: waiting for a person, and going on with the chain once one has answered."""
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+
+from omnigent.errors import ErrorCode, OmnigentError
+from omnigent.policies.types import Action, Verdict
+from sessions_app.flows.policing import entries
+from sessions_app.flows.policing.evaluating import evaluate
+from sessions_app.flows.policing.rounds import Hold, Subject
+from sessions_app.models import Elicitation, ElicitationStatus, HeldAction, HeldKind
+from sessions_app.services.policing import actions, facts, held, requests
+from sessions_app.services.policing.held import Pending
+from sessions_app.services.policing.recording import Record
+
+if TYPE_CHECKING:
+    from sessions_app.process import Process
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 2.0
+"""How often a waiter looks for itself: bells may be lost."""
+AGREED = (ElicitationStatus.ACCEPTED, ElicitationStatus.DELIVERED)
+WORDS = {
+    ElicitationStatus.DECLINED: "declined",
+    ElicitationStatus.CANCELLED: "cancelled",
+    ElicitationStatus.EXPIRED: "nobody answered in time",
+}
+
+
+async def settled(process: "Process", held_pk: int) -> HeldAction:
+    """Wait until the action is ended, however long that takes. Raises NOT_FOUND when it is gone."""
+    async with process.policies.waiting.on(held_pk) as changed:
+        while True:
+            changed.clear()
+            row = await process.pool.run(held.get, held_pk)
+            if row is None:
+                raise OmnigentError(ErrorCode.NOT_FOUND, "Session not found")
+            if is_ended(row):
+                return row
+            if not is_open(row):
+                await go_on(process, held_pk)
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await changed.wait()
+            except TimeoutError:
+                continue
+
+
+def is_ended(row: HeldAction) -> bool:
+    """Whether there is nothing left to do; a message has to be posted after its verdict."""
+    return row.outcome is not None and (row.kind != HeldKind.MESSAGE or row.consumed_at is not None)
+
+
+def is_open(row: HeldAction) -> bool:
+    """Whether its question waits for a person."""
+    return row.elicitation is not None and row.elicitation.status == ElicitationStatus.PENDING
+
+
+async def look_after(process: "Process") -> None:
+    """Go on with what others have left: answered questions, verdicts not acted on, and what is overdue."""
+    now = timezone.now()
+    for session_pk, elicitation_id in await process.pool.run(held.overdue, now):
+        await process.pool.run(held.expire, session_pk, elicitation_id)
+    for held_pk in await process.pool.run(held.due, now):
+        await go_on(process, held_pk)
+
+
+async def go_on(process: "Process", held_pk: int) -> None:
+    """Do the next thing that is to be done with the action, unless somebody else does it or a person must."""
+    row = await process.pool.run(held.claim, held_pk)
+    if row is None:
+        return
+    if row.outcome is None:
+        await _judge(process, row)
+        row = await process.pool.run(held.get, held_pk)
+    if row is not None and row.outcome is not None and row.kind == HeldKind.MESSAGE:
+        await process.pool.run(requests.finish, held_pk)
+    process.policies.waiting.ring(held_pk)
+
+
+async def _judge(process: "Process", row: HeldAction) -> None:
+    event, question = actions.from_json(row.event), row.elicitation
+    subject = Subject(session_pk=row.session_id, actor=row.actor)
+    if question is not None and question.status not in AGREED:
+        await _refuse(process, row, question)
+        return
+    hold = Hold(kind=HeldKind(row.kind), resumed_pk=row.pk, pending=Pending.from_json(row.pending))
+    if question is not None:
+        hold = replace(
+            hold,
+            after=row.policy_id,
+            elicitation_id=question.public_id,
+            approver=question.resolved_by,
+        )
+    evaluated = await evaluate(process, subject, event, hold=hold)
+    if evaluated.verdict.action is Action.DENY and evaluated.is_broken:
+        await process.pool.run(held.release, row.pk)
+
+
+async def _refuse(process: "Process", row: HeldAction, question: Elicitation) -> None:
+    word = WORDS.get(ElicitationStatus(question.status), question.status)
+    asked = str(question.request.get("params", {}).get("message") or row.policy_name)
+    reason = f"{asked} ({word})"
+    found = await process.pool.run(facts.read, row.session_id)
+    verdict = Verdict(action=Action.DENY, reason=reason, policy=row.policy_name, index=row.position)
+    decision = entries.decision(
+        found,
+        actions.from_json(row.event),
+        verdict,
+        actor=question.resolved_by or row.actor,
+        micros=0,
+        elicitation_id=question.public_id,
+    )
+    record = Record(
+        facts=found,
+        decision=replace(decision, policy_id=row.policy_id, policy_name=row.policy_name),
+        outcome=asyncio.get_running_loop().create_future(),
+        settled=held.Settlement(held_pk=row.pk, outcome=entries.outcome(verdict)),
+    )
+    process.writer.submit(record)
+    await record.outcome

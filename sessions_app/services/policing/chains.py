@@ -1,0 +1,158 @@
+"""The policies of a session in the order in which they are asked, compiled once for each version."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from agents_app import services as agents
+from agents_app.models import Agent
+from omnigent.errors import OmnigentError
+from omnigent.policies.calls import Answer, Event, deny, phase_of
+from omnigent.policies.engine import GATED
+from omnigent.policies.types import PolicyLevel, PolicyRef
+from omnigent.spec import AgentSpec, InvalidAgentError, bundle
+from omnigent.spec.types import PolicyDecl
+from policies_app.building import Builder
+from policies_app.models import DefaultPolicy, KillSwitch, KillSwitchKind
+from sessions_app.models import SessionPolicy
+from sessions_app.services.policing.facts import Facts, Place
+
+logger = logging.getLogger(__name__)
+
+KEPT = 4096
+GUARDED_TOOLS = frozenset({"sys_add_policy", "sys_scheduled_task_create", "sys_scheduled_task_update"})
+GUARDS = (
+    ("__ask_on_add_policy", "omnigent.policies.builtins.safety.ask_on_add_policy"),
+    ("__ask_on_scheduled_task_change", "omnigent.policies.builtins.safety.ask_on_scheduled_task_change"),
+)
+
+Refs = tuple[PolicyRef, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentPart:
+    """What an agent's specification says: its policies, and how long its questions may stay open."""
+
+    refs: Refs = ()
+    ask_timeout: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerPart:
+    """What holds for every session. `stopped` has the reason by (kind, target) of each kill switch."""
+
+    refs: Refs
+    stopped: dict[tuple[str, str], str]
+
+
+class Chains:
+    """Chains of this process. Looking one up may read the database; from any thread.
+
+    A change anywhere has a number of its own, which is part of the key: what is kept is never stale.
+    """
+
+    def __init__(self, builder: Builder, declared: Sequence[PolicyDecl] = ()) -> None:
+        self._builder = builder
+        self._declared = tuple(declared)
+        self._guards = tuple(builder.guard(name, handler) for name, handler in GUARDS)
+        self._server = lru_cache(maxsize=8)(self._read_server)
+        self._agent = lru_cache(maxsize=KEPT)(self._read_agent)
+        self._session = lru_cache(maxsize=KEPT)(self._read_session)
+
+    def of(self, facts: Facts) -> Refs:
+        """The whole chain of a session; only the guards when nobody has asked for more."""
+        server = self._server(facts.server_revision)
+        own = self._session(facts.root.pk, facts.root.chain_revision) if facts.root.chain_revision else ()
+        if not facts.is_root and facts.own.chain_revision:
+            below = self._session(facts.own.pk, facts.own.chain_revision)
+            own = (*own, *(ref for ref in below if not _is_copy(ref, own)))
+        stop = _stop(facts, server)
+        return (*stop, *own, *self.agent_part(facts).refs, *server.refs, *self._guards)
+
+    def agent_part(self, facts: Facts) -> AgentPart:
+        """The specification's own policies: of the root's agent, and of the sub-agent that the session is."""
+        if facts.root_agent is None:
+            return AgentPart()
+        return self._agent(facts.root_agent, "" if facts.is_root else facts.sub_agent_name)
+
+    def is_plain(self, refs: Refs) -> bool:
+        """Whether nothing is in the chain but what is in every chain."""
+        return len(refs) == len(self._guards)
+
+    def _read_server(self, _revision: int) -> ServerPart:
+        rows = DefaultPolicy.objects.order_by("created_at", "id")
+        refs = [self._builder.from_row(row, PolicyLevel.SERVER) for row in rows]
+        refs += [
+            self._builder.from_declaration(one, PolicyLevel.SERVER, f"config:{one.name}")
+            for one in self._declared
+        ]
+        stopped = {(one.kind, one.target): one.reason for one in KillSwitch.objects.all()}
+        return ServerPart(refs=tuple(refs), stopped=stopped)
+
+    def _read_session(self, session_pk: int, _revision: int) -> Refs:
+        rows = SessionPolicy.objects.filter(session=session_pk).order_by("created_at", "id")
+        return tuple(self._builder.from_row(row, PolicyLevel.SESSION) for row in rows)
+
+    def _read_agent(self, place: Place, sub_agent: str) -> AgentPart:
+        agent = Agent.objects.filter(pk=place.pk).first()
+        if agent is None or not (sub_agent or agent.details.get("policies")):
+            return AgentPart()
+        try:
+            spec = bundle.spec_of(bundle.unpack(agents.contents(agent).data))
+        except (InvalidAgentError, OmnigentError) as error:
+            logger.exception("agent_policies_unreadable", extra={"agent": agent.public_id})
+            return AgentPart(refs=(_unreadable(agent, str(error)),))
+        below = next((one for one in spec.sub_agents if one.name == sub_agent), None)
+        refs = [*self._of_spec(agent, spec), *(self._of_spec(agent, below) if below else ())]
+        timeouts = (below.ask_timeout if below else None, spec.ask_timeout)
+        return AgentPart(refs=tuple(refs), ask_timeout=next((one for one in timeouts if one), None))
+
+    def _of_spec(self, agent: Agent, spec: AgentSpec) -> list[PolicyRef]:
+        return [
+            self._builder.from_declaration(
+                one, PolicyLevel.AGENT, f"{agent.public_id}.{agent.version}:{one.name}"[:64]
+            )
+            for one in spec.policies
+        ]
+
+
+def _is_copy(ref: PolicyRef, others: Refs) -> bool:
+    """An inherited policy that a child has once more is asked once."""
+    return any((one.policy_id, one.name) == (ref.policy_id, ref.name) for one in others)
+
+
+def _stop(facts: Facts, server: ServerPart) -> Refs:
+    """A first policy that denies everything, while an administrator has stopped the agent, owner or host."""
+    targets = (
+        (KillSwitchKind.AGENT, facts.agent_id),
+        (KillSwitchKind.USER, facts.owner),
+        (KillSwitchKind.HOST, facts.host_id),
+    )
+    for kind, target in targets:
+        if target and (kind, target) in server.stopped:
+            why = server.stopped[kind, target]
+            reason = f"an administrator has stopped this {kind}" + (f": {why}" if why else "")
+            stop = PolicyRef(
+                name="kill switch", handler=_denying(reason), policy_id="kill", level=PolicyLevel.SERVER
+            )
+            return (stop,)
+    return ()
+
+
+def _denying(reason: str) -> Callable[[Event], Answer | None]:
+    def handler(event: Event) -> Answer | None:
+        return deny(reason) if phase_of(event) in GATED else None
+
+    return handler
+
+
+def _unreadable(agent: Agent, why: str) -> PolicyRef:
+    """Policies that nobody can read forbid everything that they might."""
+    reason = f"the policies of this agent cannot be read: {why}"[:500]
+    return PolicyRef(
+        name="agent policies",
+        handler=_denying(reason),
+        policy_id=agent.public_id,
+        level=PolicyLevel.AGENT,
+    )
