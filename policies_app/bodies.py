@@ -36,7 +36,9 @@ def _small(value: dict[str, Any]) -> dict[str, Any]:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_not_blank)]
-Handler = Annotated[str, Field(min_length=1, max_length=MAX_HANDLER)]
+Handler = Annotated[
+    str, Field(min_length=1, max_length=MAX_HANDLER, examples=["omnigent.policies.ask_on_os_tools"])
+]
 Params = Annotated[dict[str, Any], AfterValidator(_small)]
 Approver = Annotated[str, Field(min_length=1, max_length=150)]
 Approvers = Annotated[list[Approver], Field(max_length=MAX_APPROVERS)]

@@ -12,6 +12,7 @@ from omnigent.spec.types import PolicyDecl
 from policies_app.models import Mode, PolicyBase, PolicyType
 
 LLM_SECONDS = 60.0
+BUDGETS = "omnigent.policies.builtins.cost."
 
 
 class Remotes(Protocol):
@@ -102,6 +103,7 @@ class Builder:
             advisory=entry.advisory,
             counters=entry.counters,
             needs=entry.needs,
+            is_budget=entry.handler.startswith(BUDGETS),
             seconds=self._seconds(entry),
         )
 

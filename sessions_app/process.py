@@ -24,11 +24,13 @@ from sessions_app.events.writer import Writer
 from sessions_app.flows.deliver import Deliveries
 from sessions_app.flows.policing import holding
 from sessions_app.flows.policing.desk import PolicyDesk
+from sessions_app.flows.policing.stopping import Enforcer
 from sessions_app.flows.relay import Relays
 from sessions_app.rpc import Rpc
 from sessions_app.search import indexing
 from sessions_app.search.limits import Deadline
-from sessions_app.services import commit, compaction, fleet, housekeeping, presence, spending
+from sessions_app.services import commit, compaction, fleet, housekeeping, presence
+from sessions_app.services.policing import stopping
 from sessions_app.tunnels.registry import Tunnels
 from sessions_app.tunnels.tunnel import Tunnel
 from sessions_app.watching.viewers import RENEW_SECONDS, Viewers
@@ -103,6 +105,7 @@ class Process:
         self.relays = Relays(self, server_version=VERSION)
         self.deliveries = Deliveries(self, interval=durations.outbox)
         self.policies = PolicyDesk()
+        self.enforcer = Enforcer(self)
         self._durations = durations
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -115,7 +118,8 @@ class Process:
         self.announcer.on("tunnel", self._tunnel_changed)
         self.announcer.on("access", self._access_changed)
         self.announcer.on("deleted", self._sessions_deleted)
-        self.announcer.on("usage", self._usage_is_due)
+        self.announcer.on("usage", self.enforcer.ring)
+        self.announcer.on(stopping.BELL, self.enforcer.ring)
         self.announcer.on("held", self._held_changed)
         self.watcher.listen(self.announcer)
         self.writer.start()
@@ -126,6 +130,7 @@ class Process:
         self.spawn(self._every(times.ping, self._ping))
         self.spawn(self._every(times.renew, self._renew))
         self.spawn(self._every(times.reconcile, self._reconcile, after=times.grace))
+        self.spawn(self._every(times.reconcile, self._look_after))
         self.spawn(self._every(times.prune, self._prune))
         self.spawn(self._every(times.index, self._index))
         self.spawn(self._every(settings.OMNIGENT_UPDATES_RESCAN_SECONDS, self.watcher.rescan))
@@ -210,8 +215,11 @@ class Process:
         settled = await self.pool.run(fleet.reconcile)
         if settled:
             logger.info("sessions_settled", extra={"count": settled})
-        await self.pool.run(spending.settle)
+        await self.enforcer.enforce()
         await self.pool.run(compaction.expire)
+
+    async def _look_after(self) -> None:
+        # Without the grace that leases have: an answer is as good after a restart as before.
         await holding.look_after(self)
 
     async def _index(self) -> None:
@@ -239,9 +247,6 @@ class Process:
         for key in keys:
             self.policies.waiting.ring(int(key))
             self.spawn(holding.go_on(self, int(key)))
-
-    def _usage_is_due(self, keys: tuple[str, ...]) -> None:
-        self.spawn(self.pool.run(spending.settle))
 
     def _access_changed(self, keys: tuple[str, ...]) -> None:
         for key in keys or map(str, self.broker):

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from omnigent.api.asgi import Application, Scope
-from sessions_app.consumers import decisions, events, files, gate, portable, sessions
+from sessions_app.consumers import decisions, events, files, gate, portable, sessions, simulating
 from sessions_app.consumers.host import HostTunnel
 from sessions_app.consumers.internal import InternalConsumer
 from sessions_app.consumers.runner import RunnerTunnel
@@ -52,6 +52,8 @@ ROUTES = (
     route("PATCH", SESSION, sessions.UpdateSessionConsumer.as_asgi()),
     route("DELETE", SESSION, sessions.DeleteSessionConsumer.as_asgi()),
     route("GET", "/v1/policy-decisions", decisions.DecisionsConsumer.as_asgi()),
+    route("POST", "/v1/policy-simulations", simulating.SimulationConsumer.as_asgi()),
+    route("POST", "/v1/policy-backtests", simulating.BacktestConsumer.as_asgi()),
     route(SOCKET, r"/v1/sessions/updates", UpdatesConsumer.as_asgi()),
     route(SOCKET, r"/v1/runners/(?P<name>[^/]+)/tunnel", RunnerTunnel.as_asgi()),
     route(SOCKET, r"/v1/hosts/(?P<name>[^/]+)/tunnel", HostTunnel.as_asgi()),

@@ -96,6 +96,7 @@ class PolicyRef:
     and is noted, and decides nothing.
     `condition` is an AND over labels, each with the values that match. `set_labels` None lets the policy
     write any label. `counters` are the reserved state keys that this policy alone may write in any verdict.
+    What an `is_budget` one denies is stopped while it runs, too.
     Its ASK takes `quorum` of its `approvers` (of whoever may approve, when empty), within `ask_timeout`.
     """
 
@@ -116,6 +117,7 @@ class PolicyRef:
     set_labels: frozenset[str] | None = None
     counters: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
+    is_budget: bool = False
     ask_timeout: float | None = None
     approvers: tuple[str, ...] = ()
     quorum: int = 1

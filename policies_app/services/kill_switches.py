@@ -1,5 +1,7 @@
 """Kill switches: thrown and taken back by administrators; every server hears of it by the revision."""
 
+from functools import partial
+
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -8,6 +10,7 @@ from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import KILL_SWITCH, canonical
 from policies_app.models import KillSwitch
 from policies_app.services.revisions import bump_revision
+from policies_app.signals import kill_switch_thrown
 
 
 def throw_switch(*, principal: Principal, kind: str, target: str, reason: str = "") -> KillSwitch:
@@ -25,6 +28,7 @@ def throw_switch(*, principal: Principal, kind: str, target: str, reason: str = 
             message = f"There is a kill switch for {kind} '{target}' already"
             raise OmnigentError(ErrorCode.ALREADY_EXISTS, message) from None
         bump_revision()
+        transaction.on_commit(partial(kill_switch_thrown.send, sender=KillSwitch))
     return switch
 
 

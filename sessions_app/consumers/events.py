@@ -14,7 +14,7 @@ from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol import inputs
 from sessions_app.bodies import Verdict
 from sessions_app.flows import commands, compact, retry, stop
-from sessions_app.flows.policing import messages, screening
+from sessions_app.flows.policing import messages, reported, screening
 from sessions_app.process import Process
 from sessions_app.running import running_process
 from sessions_app.services import inputs as services
@@ -66,6 +66,9 @@ class PostEventConsumer(InputConsumer):
         envelope = read(raw)
         answers: list[Any] = []
         for number, given in enumerate(envelope.events):
+            if reported.is_asked(given):
+                answers.append(await reported.answer(self.process, self.principal, self.session_id, given))
+                continue
             event = await screening.posted(self.process, self.principal, self.session_id, given)
             if not self.has_key and posting.is_gathered(event, size=len(raw)):
                 posted = await self.gathered(event)

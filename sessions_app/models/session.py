@@ -84,6 +84,8 @@ class Session(models.Model):
     is_usage_due = models.BooleanField(default=False)
     accounted_cost_usd = models.FloatField(null=True, blank=True)
     policy_cost_usd = models.FloatField(null=True, blank=True)
+    policy_cost_below_usd = models.FloatField(null=True, blank=True)
+    budget_due_at = models.DateTimeField(null=True, blank=True)
 
     todos = models.JSONField(null=True, blank=True)
     background = models.JSONField(null=True, blank=True)
@@ -110,6 +112,11 @@ class Session(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["id"], name="session_usage_due", condition=Q(is_usage_due=True)),
+            models.Index(
+                fields=["budget_due_at"],
+                name="session_budget_due",
+                condition=Q(budget_due_at__isnull=False),
+            ),
             models.Index(
                 fields=["compacting_until"],
                 name="session_compacting",

@@ -17,7 +17,10 @@ class TurnStatus(models.TextChoices):
 
 
 class Turn(models.Model):
-    """One turn; it opens when its message is forwarded and is named by `response.in_progress`."""
+    """One turn; it opens when its message is forwarded and is named by `response.in_progress`.
+
+    `stopped_at` is when a budget or a kill switch had it interrupted, which each turn is once.
+    """
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="turns")
     response_id = models.CharField(max_length=128, blank=True, default="")
@@ -25,6 +28,7 @@ class Turn(models.Model):
     error_code = models.CharField(max_length=64, blank=True, default="")
     opened_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+    stopped_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [

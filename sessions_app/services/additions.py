@@ -75,7 +75,7 @@ def external_message(event: inputs.SessionEvent, external: Any, now: datetime) -
 def stored_item(event: inputs.SessionEvent, stored: Any, now: datetime) -> Addition:
     """An item that a client keeps in the conversation."""
     if stored.evaluate_policy:
-        return Addition(answer={"verdict": "allow"})
+        raise RuntimeError("a verdict is asked of the policies, not of the log")
     addition = _shown(new_item(event, stored.item), now, queued=True)
     if event.type != "compaction":
         return addition

@@ -65,6 +65,8 @@ MUTABLE = (
     "is_usage_due",
     "accounted_cost_usd",
     "policy_cost_usd",
+    "policy_cost_below_usd",
+    "budget_due_at",
     "todos",
     "background",
     "compacting_until",

@@ -8,17 +8,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import fsum
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from sessions_app import buckets
 from sessions_app.models import Grant, Session, UserDailyCost
 from sessions_app.services import usage
 from sessions_app.services.access import Level
-from sessions_app.services.tick import tick_of
+from sessions_app.services.tick import Tick, tick_of
 
 BATCH = 200
 
@@ -28,11 +29,16 @@ Growth = dict[str, float | None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
-    """A session in its tree."""
+    """What a session itself has used."""
 
     pk: int
-    parent_pk: int | None
-    usage: Mapping[str, buckets.Bucket] | None
+    usage_by_model: Mapping[str, buckets.Bucket] | None
+    policy_cost_usd: float | None
+
+    @property
+    def counted(self) -> float | None:
+        """What budgets count of it."""
+        return buckets.cost_of(self.usage_by_model) if self.policy_cost_usd is None else self.policy_cost_usd
 
 
 def settle() -> int:
@@ -49,23 +55,33 @@ def settle() -> int:
 
 
 def _settle(due: Sequence[int], roots: Iterable[int]) -> int:
-    nodes = _trees(roots)
-    chain = {pk for start in due for pk in _upwards(nodes, start)}
-    with tick_of(chain) as tick:
+    wanted = set(roots)
+    parents = dict(_of_trees(wanted).values_list("pk", "parent_id"))
+    with tick_of({pk for start in due for pk in _upwards(parents, start)}) as tick:
         ready = [tick.sessions[pk] for pk in due if pk in tick.sessions and tick.sessions[pk].is_usage_due]
         if not ready:
             return 0
+        # Read under the locks of the roots: what a pass beside this one has added up is in here, too.
+        nodes = _trees(wanted)
         _enter(_growth(ready), tick.now)
         for session in ready:
             session.is_usage_due = False
             session.accounted_cost_usd = buckets.cost_of(session.usage_by_model)
-        below = _below(nodes, {pk: session.usage_by_model for pk, session in tick.sessions.items()})
+        below = _below(nodes, parents)
         for pk, session in tick.sessions.items():
-            total = buckets.added(below[pk]) or None
-            if total != session.usage_below:
-                session.usage_below = total
-                usage.show(tick, session)
+            _add_up(tick, session, below[pk])
+            if session.root_id is None:
+                session.budget_due_at = tick.now
     return len(ready)
+
+
+def _add_up(tick: Tick, session: Session, below: Sequence[Node]) -> None:
+    counted = [node.counted for node in below if node.counted is not None]
+    session.policy_cost_below_usd = fsum(counted) if counted else None
+    total = buckets.added(node.usage_by_model for node in below) or None
+    if total != session.usage_below:
+        session.usage_below = total
+        usage.show(tick, session)
 
 
 def account(session_pks: Sequence[int]) -> None:
@@ -124,33 +140,31 @@ def _enter(growth: Growth, now: datetime) -> None:
         )
 
 
-def _trees(roots: Iterable[int]) -> dict[int, Node]:
+def _of_trees(roots: Iterable[int]) -> "QuerySet[Session]":
     wanted = list(roots)
-    rows = Session.objects.filter(Q(pk__in=wanted) | Q(root__in=wanted))
-    return {
-        pk: Node(pk=pk, parent_pk=parent_pk, usage=used)
-        for pk, parent_pk, used in rows.values_list("pk", "parent_id", "usage_by_model")
-    }
+    return Session.objects.filter(Q(pk__in=wanted) | Q(root__in=wanted))
 
 
-def _upwards(nodes: Mapping[int, Node], pk: int) -> list[int]:
+def _trees(roots: Iterable[int]) -> list[Node]:
+    columns = ("pk", "usage_by_model", "policy_cost_usd")
+    return [Node(**row) for row in _of_trees(roots).values(*columns)]
+
+
+def _upwards(parents: Mapping[int, int | None], pk: int) -> list[int]:
     """A session and everything above it."""
     found: list[int] = []
     at: int | None = pk
-    while at is not None and at in nodes:
+    while at is not None and at in parents:
         found.append(at)
-        at = nodes[at].parent_pk
+        at = parents[at]
     return found
 
 
-def _below(
-    nodes: Mapping[int, Node], locked: Mapping[int, Mapping[str, buckets.Bucket] | None]
-) -> dict[int, list[Mapping[str, buckets.Bucket] | None]]:
-    """For each session, the usage of all that are below it, those read under lock as they are there."""
-    below: dict[int, list[Mapping[str, buckets.Bucket] | None]] = defaultdict(list)
-    for node in nodes.values():
-        used = locked.get(node.pk, node.usage)
-        if used:
-            for above in _upwards(nodes, node.pk)[1:]:
-                below[above].append(used)
+def _below(nodes: Iterable[Node], parents: Mapping[int, int | None]) -> dict[int, list[Node]]:
+    """For each session, all that are below it and have used something."""
+    below: dict[int, list[Node]] = defaultdict(list)
+    for node in nodes:
+        if node.usage_by_model or node.policy_cost_usd is not None:
+            for above in _upwards(parents, node.pk)[1:]:
+                below[above].append(node)
     return below

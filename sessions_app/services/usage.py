@@ -56,9 +56,10 @@ def report(tick: Tick, session: Session, totals: inputs.ExternalSessionUsage) ->
     cost = _money(totals.cumulative_cost_usd)
     if cost is not None:
         _charge(counts, max(0.0, cost - (buckets.cost_of(own) or 0.0)))
-    priced = _money(totals.policy_cost_usd)
-    if priced is not None:
-        session.policy_cost_usd = max(priced, session.policy_cost_usd or 0.0)
+    priced, known = _money(totals.policy_cost_usd), session.policy_cost_usd
+    if priced is not None and (known is None or priced > known):
+        session.policy_cost_usd = priced
+        _enter(session)
     if totals.context_tokens is not None:
         session.context_tokens = min(totals.context_tokens, MOST)
     if totals.context_window is not None:
@@ -85,11 +86,17 @@ def show(tick: Tick, session: Session) -> None:
 def _keep(tick: Tick, session: Session, own: buckets.Buckets) -> None:
     if own != (session.usage_by_model or {}):
         session.usage_by_model = own
-        # The daily costs and the sessions above take it up outside this transaction, which has to be short.
-        session.is_usage_due = True
-        if session.parent_id is not None:
-            transaction.on_commit(partial(publish.ring, "usage", str(session.pk)))
+        _enter(session)
     show(tick, session)
+
+
+def _enter(session: Session) -> None:
+    """The daily costs, the sessions above and the budgets take it up outside this transaction, which has to
+    be short.
+    """
+    if not session.is_usage_due:
+        session.is_usage_due = True
+        transaction.on_commit(partial(publish.ring, "usage", str(session.pk)))
 
 
 def _charge(counts: buckets.Bucket, cost: float | None) -> None:

@@ -130,7 +130,7 @@ def decide(
     )
     if answered is None or not answered.was_answered_now:
         return answered
-    if row is None or row.kind == HeldKind.TOOL:
+    if row is None or row.kind in (HeldKind.TOOL, HeldKind.CALL):
         send(tick, session, elicitation_id=elicitation_id, action=action, content=content)
     if row is not None:
         # A runner whose call it was ends its turn by itself; an interrupt might hit the next one.
@@ -138,6 +138,20 @@ def decide(
             interrupt(tick, session)
         held.ring(row.pk)
     return answered
+
+
+def expire(session_pk: int, elicitation_id: str) -> None:
+    """Close a policy's question that nobody has answered in time, and tell a runner that waits for it."""
+    with tick_of([session_pk]) as tick:
+        session = tick.sessions.get(session_pk)
+        if session is None or not elicitations.expire(tick, session, elicitation_id):
+            return
+        row = held.of_question(session_pk, elicitation_id)
+        if row is None:
+            return
+        if row.kind == HeldKind.TOOL:
+            send(tick, session, elicitation_id=elicitation_id, action="cancel")
+        held.ring(row.pk)
 
 
 def _is_open(row: HeldAction) -> bool:

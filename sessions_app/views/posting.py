@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol.inputs import SessionEvent
-from sessions_app.running import running_process
+from sessions_app.flows.policing.desk import chains_here
 from sessions_app.services import requesting
 from sessions_app.services.receipts import Receipts
 from sessions_app.views import questions, sessions
@@ -68,7 +68,7 @@ def _post(request: HttpRequest, session_id: str, kind: str, data: dict[str, Any]
         session_id,
         event,
         Receipts(key or None, asked_for),
-        running_process().policies.chains,
+        chains_here(),
     )
 
 

@@ -34,6 +34,8 @@ def example(schema: Schema) -> Any:
     schema = opened(schema)
     if "const" in schema or "enum" in schema:
         return schema.get("const", schema.get("enum", [None])[0])
+    if "examples" in schema:
+        return schema["examples"][0]
     match schema.get("type"):
         case "string":
             words = schema.get("pattern", "").strip("^$").strip("()").split("|")

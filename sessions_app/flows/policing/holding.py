@@ -13,6 +13,7 @@ from sessions_app.flows.policing import entries
 from sessions_app.flows.policing.evaluating import evaluate
 from sessions_app.flows.policing.rounds import Hold, Subject
 from sessions_app.models import Elicitation, ElicitationStatus, HeldAction, HeldKind
+from sessions_app.services import verdicts
 from sessions_app.services.policing import actions, facts, held, requests
 from sessions_app.services.policing.held import Pending
 from sessions_app.services.policing.recording import Record
@@ -42,10 +43,13 @@ async def settled(process: "Process", held_pk: int) -> HeldAction:
                 raise OmnigentError(ErrorCode.NOT_FOUND, "Session not found")
             if is_ended(row):
                 return row
-            if not is_open(row):
+            left = (row.expires_at - timezone.now()).total_seconds()
+            if is_open(row) and row.elicitation is not None and left <= 0:
+                await process.pool.run(verdicts.expire, row.session_id, row.elicitation.public_id)
+            if not is_open(row) or left <= 0:
                 await go_on(process, held_pk)
             try:
-                async with asyncio.timeout(LOOK_SECONDS):
+                async with asyncio.timeout(min(LOOK_SECONDS, left) if left > 0 else LOOK_SECONDS):
                     await changed.wait()
             except TimeoutError:
                 continue
@@ -65,7 +69,7 @@ async def look_after(process: "Process") -> None:
     """Go on with what others have left: answered questions, verdicts not acted on, and what is overdue."""
     now = timezone.now()
     for session_pk, elicitation_id in await process.pool.run(held.overdue, now):
-        await process.pool.run(held.expire, session_pk, elicitation_id)
+        await process.pool.run(verdicts.expire, session_pk, elicitation_id)
     for held_pk in await process.pool.run(held.due, now):
         await go_on(process, held_pk)
 

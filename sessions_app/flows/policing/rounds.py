@@ -12,6 +12,7 @@ from omnigent.policies.types import Phase, PolicyEvent, PolicyRef, PolicyState
 from sessions_app.models import HeldKind
 from sessions_app.services.policing import facts, spending_agreed
 from sessions_app.services.policing.chains import Chains
+from sessions_app.services.policing.chains import KILL
 from sessions_app.services.policing.facts import Facts
 from sessions_app.services.policing.held import Pending
 
@@ -87,7 +88,8 @@ async def prepared(
             labels={**state.labels, **hold.pending.labels},
         )
         positions = [place for place, ref in enumerate(refs) if ref.policy_id == hold.after]
-        start = positions[0] + 1 if positions else 0
+        is_stopped = bool(refs) and refs[0].policy_id == KILL
+        start = positions[0] + 1 if positions and not is_stopped else 0
         if hold.pending.has_data:
             event = replace(event, data=hold.pending.data)
     context = {**_context(found, subject, needs, today), "user_daily_cost": days}

@@ -21,6 +21,7 @@ from sessions_app.services.policing.facts import Facts, Place
 logger = logging.getLogger(__name__)
 
 KEPT = 4096
+KILL, KILL_SWITCH_NAME = "kill", "kill switch"
 GUARDED_TOOLS = frozenset({"sys_add_policy", "sys_scheduled_task_create", "sys_scheduled_task_update"})
 GUARDS = (
     ("__ask_on_add_policy", "omnigent.policies.builtins.safety.ask_on_add_policy"),
@@ -126,18 +127,23 @@ def _stop(facts: Facts, server: ServerPart) -> Refs:
     """A first policy that denies everything, while an administrator has stopped the agent, owner or host."""
     targets = (
         (KillSwitchKind.AGENT, facts.agent_id),
+        (KillSwitchKind.AGENT, facts.root_agent_id),
         (KillSwitchKind.USER, facts.owner),
         (KillSwitchKind.HOST, facts.host_id),
     )
     for kind, target in targets:
         if target and (kind, target) in server.stopped:
-            why = server.stopped[kind, target]
-            reason = f"an administrator has stopped this {kind}" + (f": {why}" if why else "")
+            reason = stop_reason(kind, server.stopped[kind, target])
             stop = PolicyRef(
-                name="kill switch", handler=_denying(reason), policy_id="kill", level=PolicyLevel.SERVER
+                name=KILL_SWITCH_NAME, handler=_denying(reason), policy_id=KILL, level=PolicyLevel.SERVER
             )
             return (stop,)
     return ()
+
+
+def stop_reason(kind: str, why: str) -> str:
+    """What whoever is stopped is told."""
+    return f"an administrator has stopped this {kind}" + (f": {why}" if why else "")
 
 
 def _denying(reason: str) -> Callable[[Event], Answer | None]:

@@ -22,13 +22,14 @@ ROOT_KEYS = frozenset({"_policy_cost_ask_approved_usd", "_policy_cost_unpriced_a
 OWN = (
     *("id", "public_id", "title", "status", "runner_id", "host_id", "active_response_id"),
     *("model_override", "sub_agent_name", "created_by", "usage_by_model", "usage_below", "policy_cost_usd"),
-    *("agent__id", "agent__public_id", "agent__version", "agent__model"),
+    *("policy_cost_below_usd", "agent__id", "agent__public_id", "agent__version", "agent__model"),
 )
 REMEMBERED = ("policy_memory__state", "policy_memory__revision", "policy_memory__chain_revision")
 SILENCED = "policy_memory__silenced"
 ABOVE = (
     *("root__id", "root__public_id", "root__created_by", "root__agent__id", "root__agent__version"),
-    *("root__usage_by_model", "root__usage_below", "root__policy_cost_usd"),
+    *("root__agent__public_id", "root__usage_by_model", "root__usage_below"),
+    *("root__policy_cost_usd", "root__policy_cost_below_usd"),
     *(f"root__{name}" for name in REMEMBERED),
 )
 COMPUTED = ("label_pairs", "owner", "server_revision", "has_held")
@@ -73,6 +74,7 @@ class Facts:
     agent_id: str
     agent: Place | None
     root_agent: Place | None
+    root_agent_id: str
     own: Remembered
     root: Remembered
     labels: Mapping[str, str]
@@ -125,6 +127,7 @@ def _facts(row: Row) -> Facts:
         agent_id=found["agent__public_id"] or "",
         agent=agent,
         root_agent=_place(found, "root__agent__") if has_root else agent,
+        root_agent_id=found[f"{above}agent__public_id"] or "",
         own=own,
         root=root,
         labels=_labels(found["label_pairs"]),
@@ -156,15 +159,18 @@ def _labels(text: str | None) -> dict[str, str]:
 def _usage(found: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """Tokens, and the cost as far as it is known: without the key while nothing has a price.
 
-    What a session says of its own cost for policies stands above what its models' prices come to.
+    What sessions say of their own cost for policies stands above what their models' prices come to.
     """
     own, below = (_json(found[f"{prefix}{name}"]) for name in ("usage_by_model", "usage_below"))
     total = buckets.added((own, below))
     used: dict[str, Any] = {
         name: sum(bucket.get(name) or 0 for bucket in total.values()) for name in buckets.TOKENS
     }
-    charged = found[f"{prefix}policy_cost_usd"]
-    costs = (buckets.cost_of(own) if charged is None else charged, buckets.cost_of(below))
+    charged = (found[f"{prefix}policy_cost_usd"], found[f"{prefix}policy_cost_below_usd"])
+    costs = [
+        buckets.cost_of(used_by) if policy_cost is None else policy_cost
+        for used_by, policy_cost in zip((own, below), charged, strict=True)
+    ]
     known = [cost for cost in costs if cost is not None]
     return {**used, buckets.COST: sum(known)} if known else used
 

@@ -17,7 +17,7 @@ from sessions_app.events import publish
 from sessions_app.models import ElicitationStatus, HeldAction, HeldKind, Session
 from sessions_app.services import elicitations
 from sessions_app.services.policing import actions
-from sessions_app.services.tick import Tick, tick_of
+from sessions_app.services.tick import Tick
 
 BELL = "held"
 CLAIM_SECONDS = 30.0
@@ -203,16 +203,6 @@ def overdue(now: datetime) -> list[tuple[int, str]]:
         outcome__isnull=True, expires_at__lte=now, elicitation__status=ElicitationStatus.PENDING
     )
     return list(rows.order_by("id").values_list("session_id", "elicitation__public_id")[:100])
-
-
-def expire(session_pk: int, elicitation_id: str) -> None:
-    """Close a question that nobody has answered in time."""
-    with tick_of([session_pk]) as tick:
-        session = tick.sessions.get(session_pk)
-        if session is not None and elicitations.expire(tick, session, elicitation_id):
-            held = of_question(session_pk, elicitation_id)
-            if held is not None:
-                ring(held.pk)
 
 
 def ring(held_pk: int) -> None:

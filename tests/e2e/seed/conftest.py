@@ -1,61 +1,21 @@
-"""A running server with a host in each way to know its callers; these tests are its first person."""
+"""A running server with a host in each way to know its callers; these tests are its first person.
+
+`admin` is that person with an administrator's token, `member` somebody who is no administrator.
+"""
 
 import os
 import subprocess
 import uuid
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from tests.e2e.api import Api
-from tests.e2e.stack import Flavour, Stack, running_stack
+from tests.e2e.seed.modes import MODES
+from tests.e2e.seed.people import administrator, somebody_else
+from tests.e2e.seed.rules import House
+from tests.e2e.stack import Stack, running_stack
 from tests.services.processes import private_directory
-
-PERSON = "ada@example.com"
-PASSWORD = "correct horse battery staple"
-EVERYTHING = {"name": "tests", "scopes": ["write"]}
-
-
-def behind_a_proxy(url: str) -> str:
-    """A token of the person whom the trusted proxy names."""
-    headers = {"X-Forwarded-Email": PERSON}
-    made = httpx.post(f"{url}/v1/tokens", json=EVERYTHING, headers=headers)
-    assert made.status_code == httpx.codes.CREATED, made.text
-    return str(made.json()["token"])
-
-
-def with_a_password(url: str) -> str:
-    """A token of the administrator who was made at the start."""
-    with httpx.Client(base_url=url, headers={"Origin": url}) as client:
-        entered = client.post("/v1/login", json={"username": PERSON, "password": PASSWORD})
-        assert entered.status_code == httpx.codes.OK, entered.text
-        made = client.post("/v1/tokens", json=EVERYTHING)
-        assert made.status_code == httpx.codes.CREATED, made.text
-        return str(made.json()["token"])
-
-
-MODES = {
-    "single-user": Flavour(name="single-user", server="daphne", replicas=1),
-    "header": Flavour(
-        name="header",
-        server="daphne",
-        replicas=1,
-        environ={"OMNIGENT_AUTH_MODE": "header", "OMNIGENT_TRUSTED_PROXIES": "127.0.0.1"},
-        sign_in=behind_a_proxy,
-    ),
-    "accounts": Flavour(
-        name="accounts",
-        server="daphne",
-        replicas=1,
-        environ={
-            "OMNIGENT_AUTH_MODE": "accounts",
-            "OMNIGENT_ACCOUNTS_INIT_ADMIN_USERNAME": PERSON,
-            "OMNIGENT_ACCOUNTS_INIT_ADMIN_PASSWORD": PASSWORD,
-        },
-        sign_in=with_a_password,
-    ),
-}
 
 
 @pytest.fixture(scope="session", params=[pytest.param(mode, marks=pytest.mark.e2e) for mode in MODES])
@@ -77,6 +37,31 @@ def shared_stack(mode: str) -> Iterator[Stack]:
 def api(stack: Stack) -> Api:
     """The caller's client."""
     return stack.api
+
+
+@pytest.fixture(scope="session")
+def admin(mode: str, shared_stack: Stack) -> Iterator[Api]:
+    """An administrator's client."""
+    with administrator(mode, shared_stack.url) as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def member(mode: str, shared_stack: Stack) -> Iterator[Api]:
+    """The client of somebody who is no administrator; where there is one user there is nobody else."""
+    if mode == "single-user":
+        yield shared_stack.api
+        return
+    with somebody_else(mode, shared_stack.url) as api:
+        yield api
+
+
+@pytest.fixture
+def house(admin: Api) -> Iterator[House]:
+    """Makes server-wide policies, which end with the test."""
+    house = House(admin)
+    yield house
+    house.clear()
 
 
 @pytest.fixture

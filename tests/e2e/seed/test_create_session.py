@@ -24,12 +24,12 @@ def create(api: Api, **fields: Any) -> httpx.Response:
     return api.http.post("/v1/sessions", json={"agent_id": api.agent_id(), **fields})
 
 
-def bundle() -> bytes:
+def bundle(config: bytes = CONFIG) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         entry = tarfile.TarInfo("config.yaml")
-        entry.size = len(CONFIG)
-        archive.addfile(entry, io.BytesIO(CONFIG))
+        entry.size = len(config)
+        archive.addfile(entry, io.BytesIO(config))
     return buffer.getvalue()
 
 
