@@ -64,9 +64,9 @@ async def _call_tool(process: "Process", gate: Gate, params: Any) -> Json:
     )
     final: Any = evaluated.verdict.data if evaluated.verdict.has_data else asked
     if evaluated.held_pk is not None:
-        row = await _looked_at(process, evaluated.held_pk)
-        if row is None or row.outcome is None:
-            return _input_required(gate, row) if row is not None else _denied("the question is gone")
+        row = await holding.looked_at(process, evaluated.held_pk)
+        if row.outcome is None:
+            return _input_required(gate, row)
         if row.outcome["action"] != "allow":
             return _denied(row.outcome["reason"])
         if not await process.pool.run(held.consume, row.pk, by=operation):
@@ -78,15 +78,6 @@ async def _call_tool(process: "Process", gate: Gate, params: Any) -> Json:
     if "result" not in result:
         return result
     return await _judged(process, gate, subject, event, result["result"])
-
-
-async def _looked_at(process: "Process", held_pk: int) -> HeldAction | None:
-    """The held action as it stands, once everything was done that needs no person."""
-    row = await process.pool.run(held.get, held_pk)
-    if row is not None and row.outcome is None and not holding.is_open(row):
-        await holding.go_on(process, held_pk)
-        row = await process.pool.run(held.get, held_pk)
-    return row
 
 
 def _denied(reason: str | None) -> Json:

@@ -1,6 +1,6 @@
 """The outbox: what runners still have to be told, in order, claimed by one server at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -56,13 +56,25 @@ def put(
     tick: Tick, session: Session, kind: OutboxKind, body: Mapping[str, Any], *, item_id: str = ""
 ) -> None:
     """Add a delivery to the open transaction and ring for it after the commit."""
-    stamp = connection.ops.adapt_datetimefield_value
-    deadline = tick.now + timedelta(seconds=settings.OMNIGENT_LAUNCH_SECONDS)
-    row = (session.pk, kind.value, item_id, orjson.dumps(body).decode(), stamp(tick.now), stamp(deadline), "")
-    insert(Outbox, COLUMNS, [row])
+    put_all(tick, kind, [(session, body)], item_id=item_id)
     session.has_input = session.has_input or kind == OutboxKind.MESSAGE
     session.has_new_input = session.has_new_input or kind == OutboxKind.MESSAGE
-    transaction.on_commit(partial(publish.ring, "outbox", str(session.pk)))
+
+
+def put_all(
+    tick: Tick, kind: OutboxKind, given: Sequence[tuple[Session, Mapping[str, Any]]], *, item_id: str = ""
+) -> None:
+    """Add deliveries that are no messages to several sessions, with one statement."""
+    stamp = connection.ops.adapt_datetimefield_value
+    deadline = tick.now + timedelta(seconds=settings.OMNIGENT_LAUNCH_SECONDS)
+    times = (stamp(tick.now), stamp(deadline))
+    insert(
+        Outbox,
+        COLUMNS,
+        [(one.pk, kind.value, item_id, orjson.dumps(body).decode(), *times, "") for one, body in given],
+    )
+    for session, _ in given:
+        transaction.on_commit(partial(publish.ring, "outbox", str(session.pk)))
 
 
 def _open_lease(runner_id: Any) -> Any:  # a name or an expression that gives one

@@ -1,6 +1,6 @@
 """Verdicts on elicitations that come by their own address."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -160,13 +160,22 @@ def _is_open(row: HeldAction) -> bool:
 
 def interrupt(tick: Tick, session: Session) -> None:
     """Stop the turn that runs, if one does."""
-    asked = events.Interruption(
-        requested_at=int(tick.now.timestamp()), response_id=session.active_response_id or None
-    )
-    tick.append(session, events.SessionInterrupted(data=asked))
-    if session.status in turns.BUSY:
-        session.interrupt_fence = bool(session.active_response_id)
-        outbox.put(tick, session, OutboxKind.INTERRUPT, {"type": "interrupt", "delivery_id": mint("dlv")})
+    interrupt_all(tick, [session])
+
+
+def interrupt_all(tick: Tick, sessions: Iterable[Session]) -> None:
+    """Stop the turns of several sessions."""
+    deliveries: list[tuple[Session, Mapping[str, Any]]] = []
+    for session in sessions:
+        asked = events.Interruption(
+            requested_at=int(tick.now.timestamp()), response_id=session.active_response_id or None
+        )
+        tick.append(session, events.SessionInterrupted(data=asked))
+        if session.status in turns.BUSY:
+            session.interrupt_fence = bool(session.active_response_id)
+            deliveries.append((session, {"type": "interrupt", "delivery_id": mint("dlv")}))
+    if deliveries:
+        outbox.put_all(tick, OutboxKind.INTERRUPT, deliveries)
 
 
 def send(tick: Tick, session: Session, *, elicitation_id: str, action: str, content: Any = None) -> None:

@@ -18,9 +18,11 @@ def decision(
     *,
     actor: str,
     micros: int,
+    accepted: str = "",
     elicitation_id: str = "",
 ) -> NewDecision:
-    """The row of the decision log."""
+    """The row of the decision log. `accepted` is what the actor has agreed to before."""
+    reason = verdict.reason or (f"{accepted} (accepted)" if accepted else "")
     ref = verdict.deciding
     decided: dict[str, Any] = {}
     if ref is not None:
@@ -40,7 +42,7 @@ def decision(
         agent_id=found.agent_id,
         actor=actor,
         target=event.target or "",
-        reason=actions.plain(verdict.reason or "", actions.REASON),
+        reason=actions.plain(reason, actions.REASON),
         shadow=[_said(step) for step in verdict.steps if step.ref.shadow],
         steps=[_said(step) for step in verdict.steps if not step.ref.shadow],
         elicitation_id=elicitation_id,

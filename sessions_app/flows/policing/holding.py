@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,12 @@ from django.utils import timezone
 
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.policies.types import Action, Verdict
+from sessions_app.flows import launch
 from sessions_app.flows.policing import entries
 from sessions_app.flows.policing.evaluating import evaluate
 from sessions_app.flows.policing.rounds import Hold, Subject
 from sessions_app.models import Elicitation, ElicitationStatus, HeldAction, HeldKind
-from sessions_app.services import verdicts
+from sessions_app.services import recovery, verdicts
 from sessions_app.services.policing import actions, facts, held, requests
 from sessions_app.services.policing.held import Pending
 from sessions_app.services.policing.recording import Record
@@ -35,18 +37,27 @@ WORDS = {
 
 async def settled(process: "Process", held_pk: int) -> HeldAction:
     """Wait until the action is ended, however long that takes. Raises NOT_FOUND when it is gone."""
+    return await _until(process, held_pk, is_ended)
+
+
+async def looked_at(process: "Process", held_pk: int) -> HeldAction:
+    """The action once everything was done that needs no person. Raises NOT_FOUND when it is gone."""
+    return await _until(process, held_pk, lambda row: is_ended(row) or is_open(row))
+
+
+async def _until(process: "Process", held_pk: int, is_enough: Callable[[HeldAction], bool]) -> HeldAction:
     async with process.policies.waiting.on(held_pk) as changed:
         while True:
             changed.clear()
             row = await process.pool.run(held.get, held_pk)
             if row is None:
                 raise OmnigentError(ErrorCode.NOT_FOUND, "Session not found")
-            if is_ended(row):
-                return row
             left = (row.expires_at - timezone.now()).total_seconds()
             if is_open(row) and row.elicitation is not None and left <= 0:
                 await process.pool.run(verdicts.expire, row.session_id, row.elicitation.public_id)
-            if not is_open(row) or left <= 0:
+            elif is_enough(row):
+                return row
+            elif not is_open(row):
                 await go_on(process, held_pk)
             try:
                 async with asyncio.timeout(min(LOOK_SECONDS, left) if left > 0 else LOOK_SECONDS):
@@ -72,6 +83,18 @@ async def look_after(process: "Process") -> None:
         await process.pool.run(verdicts.expire, session_pk, elicitation_id)
     for held_pk in await process.pool.run(held.due, now):
         await go_on(process, held_pk)
+    for held_pk, session_pk in await process.pool.run(held.orphaned, now):
+        await _revive(process, held_pk, session_pk)
+
+
+async def _revive(process: "Process", held_pk: int, session_pk: int) -> None:
+    """A call was approved whose runner is gone: its turn begins again, on a new runner if one can be had."""
+    try:
+        await launch.ensure_runner(process, session_pk)
+    except OmnigentError as error:
+        logger.info("approved_call_waits", extra={"held": held_pk, "reason": error.message})
+        return
+    await process.pool.run(recovery.resume, session_pk)
 
 
 async def go_on(process: "Process", held_pk: int) -> None:
@@ -100,16 +123,20 @@ async def _judge(process: "Process", row: HeldAction) -> None:
             after=row.policy_id,
             elicitation_id=question.public_id,
             approver=question.resolved_by,
+            asked=_asked(row, question),
         )
     evaluated = await evaluate(process, subject, event, hold=hold)
     if evaluated.verdict.action is Action.DENY and evaluated.is_broken:
         await process.pool.run(held.release, row.pk)
 
 
+def _asked(row: HeldAction, question: Elicitation) -> str:
+    return str(question.request.get("params", {}).get("message") or row.policy_name)
+
+
 async def _refuse(process: "Process", row: HeldAction, question: Elicitation) -> None:
     word = WORDS.get(ElicitationStatus(question.status), question.status)
-    asked = str(question.request.get("params", {}).get("message") or row.policy_name)
-    reason = f"{asked} ({word})"
+    reason = f"{_asked(row, question)} ({word})"
     found = await process.pool.run(facts.read, row.session_id)
     verdict = Verdict(action=Action.DENY, reason=reason, policy=row.policy_name, index=row.position)
     decision = entries.decision(

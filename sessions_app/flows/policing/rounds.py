@@ -11,8 +11,7 @@ from omnigent.policies.answers import apply_updates
 from omnigent.policies.types import Phase, PolicyEvent, PolicyRef, PolicyState
 from sessions_app.models import HeldKind
 from sessions_app.services.policing import facts, spending_agreed
-from sessions_app.services.policing.chains import Chains
-from sessions_app.services.policing.chains import KILL
+from sessions_app.services.policing.chains import KILL, Chains
 from sessions_app.services.policing.facts import Facts
 from sessions_app.services.policing.held import Pending
 
@@ -35,7 +34,7 @@ class Subject:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hold:
     """What becomes of an ASK: a held action of this kind, which `taker` will take. `resumed_pk` is the one
-    that the chain goes on for, `after` the policy that asked; `approver` is who agreed.
+    that the chain goes on for, `after` the policy that asked; `approver` is who agreed to `asked`.
     """
 
     kind: HeldKind
@@ -46,6 +45,7 @@ class Hold:
     after: str = ""
     pending: Pending = field(default_factory=Pending)
     approver: str = ""
+    asked: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

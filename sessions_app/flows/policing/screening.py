@@ -31,12 +31,18 @@ class Screen:
 
     async def screened(self, batch: Sequence[events.Event]) -> Sequence[events.Event]:
         """The batch, with a denial before each event that would make an item of denied text."""
-        if not any(_ends_text(event) or _is_text(event) for event in batch):
+        if not any(_ends_text(event) or _is_text(event) or _whole_text(event) for event in batch):
             return batch
         passed: list[events.Event] = []
         for event in batch:
             if isinstance(event, events.OutputTextDelta) and _is_text(event):
                 self.text += event.delta
+            elif isinstance(event, events.OutputItemDone) and (said := _whole_text(event)):
+                text, self.text = self.text, ""
+                reason = await self._first_denial((said, text), event)
+                if reason is not None:
+                    passed.append(TextDenied(reason=reason))
+                    event = replace(event, item={**event.item, "content": _content(sentinel(reason))})
             elif _ends_text(event):
                 text, self.text = self.text, ""
                 reason = await self._denial(text, event) if text.strip() else None
@@ -44,6 +50,13 @@ class Screen:
                     passed.append(TextDenied(reason=reason))
             passed.append(event)
         return passed
+
+    async def _first_denial(self, texts: Sequence[str], event: events.Event) -> str | None:
+        for text in dict.fromkeys(texts):
+            reason = await self._denial(text, event) if text.strip() else None
+            if reason is not None:
+                return reason
+        return None
 
     async def _denial(self, text: str, event: events.Event) -> str | None:
         is_final = event.type in events.TERMINAL
@@ -54,6 +67,19 @@ class Screen:
 
 def _is_text(event: events.Event) -> bool:
     return isinstance(event, events.OutputTextDelta) and event.message_id is None
+
+
+def _whole_text(event: events.Event) -> str:
+    """What a runner says with a whole message of the assistant, beside or instead of streaming it."""
+    if not isinstance(event, events.OutputItemDone) or event.item.get("type") != "message":
+        return ""
+    try:
+        data = items.parse_item("message", items.scrub(event.item))
+    except items.InvalidItem:
+        return ""  # it is not stored
+    if not isinstance(data, items.Message) or data.role != "assistant":
+        return ""
+    return items.text_of(data.content)
 
 
 def _ends_text(event: events.Event) -> bool:
@@ -105,9 +131,13 @@ def assistant_text(event: inputs.SessionEvent) -> str:
 
 
 def _replaced(event: inputs.SessionEvent, text: str) -> Mapping[str, Any]:
-    content = [{"type": "output_text", "text": text}]
+    content = _content(text)
     if event.type == "external_assistant_message":
         return {**event.data, "text": text}
     if event.type == "message":
         return {**event.data, "content": content}
     return {**event.data, "item_data": {**event.data["item_data"], "content": content}}
+
+
+def _content(text: str) -> list[dict[str, str]]:
+    return [{"type": "output_text", "text": text}]

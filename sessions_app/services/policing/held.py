@@ -14,10 +14,11 @@ from omnigent.ids import ELICITATION, mint
 from omnigent.policies.types import PolicyEvent, PolicyRef, StateUpdate
 from omnigent.protocol import events
 from sessions_app.events import publish
-from sessions_app.models import ElicitationStatus, HeldAction, HeldKind, Session
+from sessions_app.models import ElicitationStatus, HeldAction, HeldKind, Session, Status
 from sessions_app.services import elicitations
 from sessions_app.services.policing import actions
 from sessions_app.services.tick import Tick
+from sessions_app.services.turns import RUNNER_LOST
 
 BELL = "held"
 CLAIM_SECONDS = 30.0
@@ -195,6 +196,24 @@ def consume(held_pk: int, *, by: str = "") -> bool:
 def due(now: datetime) -> list[int]:
     """What somebody has to go on with, because whoever should have has not."""
     return list(_to_do(now).order_by("id").values_list("pk", flat=True)[:100])
+
+
+def orphaned(now: datetime) -> list[tuple[int, int]]:
+    """(action, session) of calls that were approved when their runner was gone, each now and then."""
+    rows = HeldAction.objects.filter(
+        Q(claimed_until__isnull=True) | Q(claimed_until__lt=now),
+        kind=HeldKind.TOOL,
+        outcome__action="allow",
+        consumed_at__isnull=True,
+        settled_at__gt=now - timedelta(days=1),
+        session__status=Status.FAILED,
+        session__last_task_error__code__in=sorted(RUNNER_LOST),
+    )
+    found = list(rows.order_by("id").values_list("pk", "session_id")[:100])
+    HeldAction.objects.filter(pk__in=[pk for pk, _ in found]).update(
+        claimed_until=now + timedelta(seconds=CLAIM_SECONDS)
+    )
+    return found
 
 
 def overdue(now: datetime) -> list[tuple[int, str]]:

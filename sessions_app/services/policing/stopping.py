@@ -142,9 +142,8 @@ def stop(one: Stop) -> int:
     """Interrupt the turns of these sessions that were not stopped before, and log it; gives how many."""
     with tick_of(one.session_pks) as tick:
         fresh = _not_stopped(tick)
-        for session in fresh:
-            verdicts.interrupt(tick, session)
         if fresh:
+            verdicts.interrupt_all(tick, fresh)
             count = f"{len(fresh)} running session" + ("s were" if len(fresh) > 1 else " was")
             reason = f"{one.decision.reason.rstrip('.')}. {count} interrupted."
             decisions.append([replace(one.decision, reason=reason)])
