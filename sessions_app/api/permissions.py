@@ -26,12 +26,13 @@ class ListPermissions(BaseModel):
 
 
 class GrantPermission(BaseModel):
-    """PUT: 1 read, 2 edit, 3 manage. A session has one owner, who stays."""
+    """PUT: 1 read, 2 edit, 3 manage. A session has one owner, who stays, and may let others approve."""
 
     model_config = ConfigDict(extra="forbid")
 
     user_id: Annotated[str, Field(min_length=1, max_length=permissions.MAX_USER_ID)]
     level: Annotated[int, Field(strict=True, ge=1, le=3)]
+    may_approve: Annotated[bool, Field(strict=True)] | None = None
 
     @field_validator("user_id")
     @classmethod
@@ -60,7 +61,11 @@ class Permissions(APIView):
 
         def work() -> Answer:
             granted = permissions.grant_permission(
-                principal=caller(request), session_id=session_id, user_id=body.user_id, level=body.level
+                principal=caller(request),
+                session_id=session_id,
+                user_id=body.user_id,
+                level=body.level,
+                may_approve=body.may_approve,
             )
             return answer(granted)
 

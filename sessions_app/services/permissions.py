@@ -12,6 +12,7 @@ from omnigent.api.pagination import stale_cursor
 from omnigent.errors import ErrorCode, OmnigentError
 from sessions_app.events import publish
 from sessions_app.models import Grant, ReadState, Session
+from sessions_app.querysets import PUBLIC_USER
 from sessions_app.services import access, sharing
 from sessions_app.services.access import Level
 from sessions_app.services.sessions import with_descendants
@@ -39,23 +40,33 @@ def list_permissions(*, principal: Principal, session_id: str, limit: int, curso
         if place is None:
             raise stale_cursor(cursor)
         grants = grants.filter(pk__gt=place)
-    listed = list(grants.values_list("user_id", "level")[: limit + 1])
-    rows = tuple(_row(root_id, user_id, level) for user_id, level in listed[:limit])
+    listed = list(grants.values_list("user_id", "level", "may_approve")[: limit + 1])
+    rows = tuple(_row(root_id, *row) for row in listed[:limit])
     return Page(rows=rows, next_cursor=rows[-1]["user_id"] if len(listed) > limit else None)
 
 
-def grant_permission(*, principal: Principal, session_id: str, user_id: str, level: int) -> Mapping[str, Any]:
-    """Give somebody a level from read to manage, or change it; gives the grant."""
-    found = access.require(principal, session_id, Level.MANAGE)
+def grant_permission(
+    *, principal: Principal, session_id: str, user_id: str, level: int, may_approve: bool | None = None
+) -> Mapping[str, Any]:
+    """Give somebody a level from read to manage, or change it; gives the grant.
+
+    With `may_approve` the owner lets a person answer in his place what policies ask, or does no more.
+    """
+    found = access.require(principal, session_id, Level.MANAGE if may_approve is None else Level.OWNER)
     with transaction.atomic():
         _lock(found, "Share the root session instead of its sub-agent")
         if user_id == principal.user_id:
             raise OmnigentError(ErrorCode.FORBIDDEN, "Cannot modify your own permissions")
         _refuse_owner(found, user_id)
+        if may_approve and user_id == PUBLIC_USER:
+            raise OmnigentError(ErrorCode.INVALID_INPUT, "Not everybody may approve")
         sharing.refuse_grant(user_id=user_id, level=level)
-        Grant.objects.update_or_create(session_id=found.pk, user_id=user_id, defaults={"level": level})
+        values: dict[str, Any] = {"level": level} | (
+            {} if may_approve is None else {"may_approve": may_approve}
+        )
+        grant, _ = Grant.objects.update_or_create(session_id=found.pk, user_id=user_id, defaults=values)
         _announce(found, shown=True)
-    return _row(found.public_id, user_id, level)
+    return _row(found.public_id, user_id, level, grant.may_approve)
 
 
 def revoke_permission(*, principal: Principal, session_id: str, user_id: str) -> bool:
@@ -101,5 +112,6 @@ def _root(found: access.Access) -> tuple[int, str]:
     return (row[0], row[1]) if row is not None and row[0] is not None else (found.pk, found.public_id)
 
 
-def _row(session_id: str, user_id: str, level: int) -> Mapping[str, Any]:
-    return {"user_id": user_id, "conversation_id": session_id, "level": level}
+def _row(session_id: str, user_id: str, level: int, may_approve: bool) -> Mapping[str, Any]:  # noqa: FBT001 - the columns of a row, in their order
+    row = {"user_id": user_id, "conversation_id": session_id, "level": level}
+    return {**row, "may_approve": True} if may_approve else row

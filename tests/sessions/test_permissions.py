@@ -338,3 +338,26 @@ def test_one_user_alone_can_prepare_grants(reader: Client, settings: Any) -> Non
     assert given.status_code == 200
     assert [row["user_id"] for row in reader.get(path).json()["permissions"]] == ["local", "new"]
     assert reader.delete(f"{path}/new").status_code == 204
+
+
+def test_the_owner_lets_somebody_approve_and_takes_it_back(session: Session) -> None:
+    path = url(session, "permissions")
+    body = {"user_id": "reader", "level": 1, "may_approve": True}
+
+    given = caller("owner").request("PUT", path, body)
+    kept = caller("owner").request("PUT", path, {"user_id": "reader", "level": 2})
+    taken = caller("owner").request("PUT", path, {**body, "may_approve": False})
+
+    assert given.json()["may_approve"] is True
+    assert kept.json()["may_approve"] is True
+    assert "may_approve" not in taken.json()
+
+
+@pytest.mark.parametrize(
+    ("name", "user_id", "status"), [("manager", "reader", 403), ("owner", "__public__", 400)]
+)
+def test_not_everybody_may_be_let_approve(session: Session, name: str, user_id: str, status: int) -> None:
+    path = url(session, "permissions")
+    body = {"user_id": user_id, "level": 1, "may_approve": True}
+
+    assert caller(name).request("PUT", path, body).status_code == status

@@ -88,11 +88,12 @@ class SentCommentsMessage(Shape):
 
 
 class GrantShape(Shape):
-    """What somebody may do with a session: 1 read, 2 edit, 3 manage, 4 own."""
+    """What somebody may do with a session: 1 read, 2 edit, 3 manage, 4 own; and `may_approve`, where so."""
 
     user_id: str
     conversation_id: str
     level: int
+    may_approve: bool = False
 
 
 class GrantPage(Shape):
