@@ -1,6 +1,7 @@
 """Which handlers there are, and what the operator's config file says of policies; built at the start."""
 
 import importlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from django.apps import apps
 
 from omnigent.outbound import OutboundRules
+from omnigent.policies.chat_model import ModelConfig
 from omnigent.policies.params import problems as params_problems
 from omnigent.policies.registry import Registry, build_registry
 from omnigent.spec.document import load_mapping
@@ -60,6 +62,11 @@ def build_catalogue(
     policies = declared_policies(reader)
     named = tuple(dict.fromkeys((*modules, *(reader.texts("policy_modules") or ()))))
     llm = reader.mapping("llm")
+    try:
+        ModelConfig.read(llm, os.environ)
+    except ValueError as error:
+        found.append(str(error))
+        llm = {}
     registry = build_registry(named)
     for policy in policies:
         found += policy_problems(registry, policy)

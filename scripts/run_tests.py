@@ -26,10 +26,13 @@ CORE = (
     "tests/host",
     "tests/model_server",
     "tests/net",
+    "tests/outbound",
+    "tests/policies",
     "tests/runner",
     "tests/services",
     "tests/test_architecture.py",
     "tests/test_docs.py",
+    "tests/test_policy_docs.py",
 )
 """What no database has a part in."""
 

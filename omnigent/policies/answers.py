@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from omnigent.policies.types import OPERATIONS, Action, StateUpdate
 
 RESERVED_PREFIX = "_policy_"
@@ -50,7 +52,7 @@ def read_answer(returned: object) -> Answer:
         action=action,
         reason=None if reason is None else str(reason),
         has_data=fields.get("data") is not None,
-        data=fields.get("data"),
+        data=_data(fields.get("data")),
         set_labels=_labels(fields.get("set_labels")),
         state_updates=_updates(fields.get("state_updates")),
     )
@@ -87,6 +89,14 @@ def _incremented(update: StateUpdate, stored: object) -> int | float:
             raise AnswerError(f"cannot increment state {update.key!r}: not a number")
     total: int | float = base + amount  # type: ignore[operator]  # both were checked above
     return total
+
+
+def _data(value: Any) -> Any:
+    try:
+        orjson.dumps(value)
+    except TypeError as error:
+        raise AnswerError(f"returned data that is no JSON: {error}") from None
+    return value
 
 
 def _labels(value: object) -> dict[str, str]:

@@ -5,7 +5,14 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from omnigent.policies.answers import Answer, AnswerError, apply_updates, is_reserved, read_answer
+from omnigent.policies.answers import (
+    RESERVED_PREFIX,
+    Answer,
+    AnswerError,
+    apply_updates,
+    is_reserved,
+    read_answer,
+)
 from omnigent.policies.types import (
     Action,
     Phase,
@@ -64,6 +71,7 @@ class Chain:
         self._labels: dict[str, str] = {}
         self._updates: list[StateUpdate] = []
         self._steps: list[Step] = []
+        self._shadow_updates: list[StateUpdate] = []
         self._decided: Verdict | None = None
 
     def pending(self) -> PolicyRef | None:
@@ -85,7 +93,7 @@ class Chain:
             "target": event.target,
             "data": self._data,
             "context": {**event.context, "labels": dict(self._before.labels)},
-            "session_state": dict(self._before.session_state),
+            "session_state": self._state_for(self._refs[self._position]),
         }
         if event.request_data is not None:
             shown["request_data"] = event.request_data
@@ -101,13 +109,14 @@ class Chain:
         try:
             answer = read_answer(returned)
             _check_reserved(ref, answer)
-            state = apply_updates(self._state, answer.state_updates)
+            state = apply_updates(self._state_for(ref) if ref.shadow else self._state, answer.state_updates)
         except AnswerError as error:
             self.fail(error, micros=micros)
             return
         self._answered = True
         self._steps.append(Step(ref=ref, action=answer.action, reason=answer.reason, micros=micros))
         if ref.shadow:
+            self._remember_shadow(ref, answer)
             return
         self._state = state
         self._updates += answer.state_updates
@@ -137,6 +146,22 @@ class Chain:
         """The outcome; ALLOW with everything the policies want written when none of them objected."""
         return self._decided or self._outcome(Action.ALLOW)
 
+    def _state_for(self, ref: PolicyRef) -> dict[str, Any]:
+        """The state as a handler sees it; a shadow policy has its own, so that it counts without effect."""
+        state = dict(self._before.session_state)
+        return {**state, **state.get(shadow_key(ref), {})} if ref.shadow else state
+
+    def _remember_shadow(self, ref: PolicyRef, answer: Answer) -> None:
+        """What it wants remembered is remembered for it alone, as if every question had been agreed to."""
+        if answer.state_updates and answer.action is not Action.DENY:
+            touched = {update.key for update in answer.state_updates}
+            after = apply_updates(self._state_for(ref), answer.state_updates)
+            known = {
+                **self._before.session_state.get(shadow_key(ref), {}),
+                **{k: after.get(k) for k in touched},
+            }
+            self._shadow_updates.append(StateUpdate(key=shadow_key(ref), action="set", value=known))
+
     def _applies(self, ref: PolicyRef) -> bool:
         return ref.enabled and _matches(ref.condition, self._before.labels)
 
@@ -160,7 +185,13 @@ class Chain:
             state_updates=tuple(self._updates),
             ask_timeout=ref.ask_timeout if ref and action is Action.ASK else None,
             steps=tuple(self._steps),
+            shadow_updates=tuple(self._shadow_updates),
         )
+
+
+def shadow_key(ref: PolicyRef) -> str:
+    """Under what a shadow policy's own state is kept; no policy may write it itself."""
+    return f"{RESERVED_PREFIX}shadow:{ref.policy_id or ref.name}"
 
 
 def call(ref: PolicyRef, event: dict[str, Any]) -> object:

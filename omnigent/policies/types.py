@@ -141,6 +141,7 @@ class Verdict:
     On DENY and ASK, `policy` and `index` name who decided. `set_labels` and `state_updates` are what all
     policies up to there want written: at once on ALLOW and DENY; on ASK only after a person accepted, and
     the chain is then evaluated again from `index + 1` with `data`. `data` counts when `has_data` is true.
+    `shadow_updates` are what shadow policies remember for themselves, whatever the verdict.
     """
 
     action: Action
@@ -153,6 +154,7 @@ class Verdict:
     state_updates: tuple[StateUpdate, ...] = ()
     ask_timeout: float | None = None
     steps: tuple[Step, ...] = ()
+    shadow_updates: tuple[StateUpdate, ...] = ()
 
     @property
     def deciding(self) -> PolicyRef | None:

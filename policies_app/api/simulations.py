@@ -38,7 +38,7 @@ class Shadow(APIView):
 
     @describes(shapes.ShadowShape, query=ShadowQuery, refuses=(404,))
     def get(self, request: Request, policy_id: str) -> Response:
-        """What it would have said, and how that differs from what was decided; administrators and auditors."""
+        """What it would have said, and how that differs from what was decided; for readers of decisions."""
         require_reader(caller(request))
         asked = parse_query(ShadowQuery, request.META["QUERY_STRING"])
         policy = default_policies.find_policy(policy_id)

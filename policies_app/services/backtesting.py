@@ -31,7 +31,7 @@ SELECTED = tuple(Cast(name, TextField()) if name in JSON else name for name in C
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stretch:
-    """The part of the log that is asked for: from row `first` to `last`. `left_out` older rows were too many."""
+    """The part of the log that is asked for, rows `first` to `last`; `left_out` older ones were too many."""
 
     since: datetime
     rows: QuerySet[Decision]

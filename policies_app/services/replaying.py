@@ -81,7 +81,7 @@ class Replay:
         return event, known.state
 
     def take(self, row: Recorded, verdict: Verdict) -> None:
-        """Count what the draft said. An ASK is taken as agreed to: what it wants to remember is remembered."""
+        """Count what the draft said. An ASK is taken as agreed to, and what it wants to remember is kept."""
         self.evaluated += 1
         if row.input is not None and (MASK in row.input or CUT in row.input):
             self.redacted += 1
@@ -139,7 +139,7 @@ class Replay:
         return True
 
     def _after(self, row: Recorded, said: Action) -> str:
-        """What would have been decided, as far as the row tells: nobody knows what those after it would say."""
+        """What would have been decided; those after the replaced policy, if they were not asked, allow."""
         if self._replaces is None:
             return said.value
         steps = orjson.loads(row.steps)

@@ -1,4 +1,4 @@
-"""`POST /v1/policy-simulations` and `POST /v1/policy-backtests`: what policies would do, and nothing is done."""
+"""`POST /v1/policy-simulations` and `POST /v1/policy-backtests`: what policies would say."""
 
 import orjson
 

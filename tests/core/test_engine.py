@@ -317,3 +317,22 @@ def test_wire_names_are_the_endpoints() -> None:
     ]  # fmt: skip
     assert Phase.from_wire("request") is None
     assert Action.ASK.wire == "POLICY_ACTION_ASK"
+
+
+def test_a_shadow_policy_counts_for_itself_and_decides_nothing() -> None:
+    def counting(event: dict[str, Any]) -> dict[str, Any]:
+        count = event["session_state"].get("calls", 0)
+        if count >= 2:
+            return {"result": "DENY", "reason": "enough"}
+        return {"result": "ALLOW", "state_updates": [{"key": "calls", "action": "set", "value": count + 1}]}
+
+    ref = PolicyRef(name="draft", policy_id="pol_1", handler=counting, shadow=True)
+    state, said = PolicyState(), []
+    for _ in range(3):
+        verdict = evaluate(PolicyEvent(phase=Phase.TOOL_CALL), [ref], state)
+        assert verdict.action is Action.ALLOW and not verdict.state_updates
+        said.append(verdict.steps[0].action)
+        state = PolicyState(session_state=apply_updates(state.session_state, verdict.shadow_updates))
+
+    assert said == [Action.ALLOW, Action.ALLOW, Action.DENY]
+    assert "calls" not in state.session_state

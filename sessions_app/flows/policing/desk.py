@@ -1,6 +1,7 @@
 """What a process has once for policies: chains, threads, clients of services, and who waits for a verdict."""
 
 import asyncio
+import os
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from omnigent.outbound import Guard, OutboundClient, SystemResolver
+from omnigent.policies.chat_model import ChatModel, ModelConfig
 from omnigent.policies.remote import RemotePolicies, RemoteRules
 from omnigent.policies.types import Phase
 from policies_app.building import Builder
@@ -99,11 +101,14 @@ class PolicyDesk:
         self.threads = ThreadPoolExecutor(FOREIGN_THREADS, thread_name_prefix="policy")
         self.turnstiles = Turnstiles()
         self.waiting = Waiting()
-        self.llm_client: Any = None  # an object with `complete`, see `policies.builtins.prompt`
+        config = ModelConfig.read(known.llm, os.environ)
+        self.llm_client = None if config is None else ChatModel(config)
 
     async def close(self) -> None:
         """End what it holds; a handler that still runs is left to itself."""
         await self.urls.aclose()
+        if self.llm_client is not None:
+            await self.llm_client.close()
         self._resolver.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
 

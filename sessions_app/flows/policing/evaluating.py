@@ -6,8 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from django.db import DatabaseError
-
+from omnigent.errors import OmnigentError
 from omnigent.policies.answers import apply_updates
 from omnigent.policies.judging import judge
 from omnigent.policies.types import Action, Phase, PolicyEvent, Verdict
@@ -69,7 +68,9 @@ async def evaluate(
                 except Conflict:
                     continue
         logger.error("evaluation_given_up", extra={"session": subject.session_pk})
-    except (DatabaseError, RuntimeError, ValueError):
+    except OmnigentError:
+        raise  # the session is gone
+    except Exception:
         # Nobody may act on a verdict that nobody can prove, nor on none.
         logger.exception("evaluation_failed", extra={"session": subject.session_pk, "phase": event.phase})
     return Evaluated(verdict=Verdict(action=Action.DENY, reason=BROKEN), is_broken=True)
@@ -123,7 +124,7 @@ def _record(asked: Round, subject: Subject, verdict: Verdict, hold: Hold | None,
             actor=hold.approver if hold is not None and hold.approver else subject.actor,
             accepted=hold.asked if hold is not None else "",
             micros=micros,
-            elicitation_id=hold.elicitation_id if hold is not None else "",
+            elicitation_id=hold.elicitation_id if hold is not None and hold.resumed_pk is not None else "",
         ),
         outcome=asyncio.get_running_loop().create_future(),
     )
@@ -131,6 +132,7 @@ def _record(asked: Round, subject: Subject, verdict: Verdict, hold: Hold | None,
         record.silenced = {found.response_id: verdict.reason or ""}
     if verdict.action is Action.ASK and hold is not None:
         record.question = _question(asked, verdict, hold, subject)
+        record.decision = replace(record.decision, elicitation_id=record.question.elicitation_id)
     _remember(record, asked, verdict, hold)
     return record
 
@@ -191,12 +193,13 @@ def _question(asked: Round, verdict: Verdict, hold: Hold, subject: Subject) -> Q
 
 def _remember(record: Record, asked: Round, verdict: Verdict, hold: Hold | None) -> None:
     """Put what the policies want to remember into the record; what an ASK wants waits for its answer."""
-    if verdict.action is Action.ASK:
-        return
-    if hold is not None and hold.resumed_pk is not None:
-        record.settled = held.Settlement(held_pk=hold.resumed_pk, outcome=entries.outcome(verdict))
-    found = asked.facts
-    updates = verdict.state_updates
+    found, updates = asked.facts, verdict.shadow_updates
+    if verdict.action is not Action.ASK:
+        updates = (*verdict.state_updates, *updates)
+        changed = {key: text for key, text in verdict.set_labels.items() if found.labels.get(key) != text}
+        record.labels = changed or None
+        if hold is not None and hold.resumed_pk is not None:
+            record.settled = held.Settlement(held_pk=hold.resumed_pk, outcome=entries.outcome(verdict))
     agreed = tuple(one for one in updates if one.key in spending_agreed.KEYS)
     at_root = tuple(one for one in updates if one.key in ROOT_KEYS)
     own = tuple(one for one in updates if one.key not in ROOT_KEYS | spending_agreed.KEYS)
@@ -207,5 +210,3 @@ def _remember(record: Record, asked: Round, verdict: Verdict, hold: Hold | None)
     if at_root:
         record.root_state = recording.text_of(apply_updates(found.root.state, at_root))
     record.agreed = agreed if found.owner else ()
-    changed = {key: value for key, value in verdict.set_labels.items() if found.labels.get(key) != value}
-    record.labels = changed or None

@@ -1,5 +1,7 @@
 """/v1/policies, sentence by sentence of the published documentation."""
 
+import json
+import subprocess
 from typing import Any
 
 import httpx
@@ -104,11 +106,11 @@ def test_the_example_handler_blocks_pushes_outside_misc(api: Api, house: House) 
     assert result(api, session_id, shell("git push origin misc/notes")) == "allow"
 
 
-def test_name_must_be_globally_unique(house: House) -> None:
+def test_name_must_be_globally_unique(admin: Api, house: House) -> None:
     made, other = house.add(), house.add()
 
     again = house.post(example(name=made["name"]))
-    renamed = house._admin.http.patch(f"/v1/policies/{other['id']}", json={"name": made["name"]})
+    renamed = admin.http.patch(f"/v1/policies/{other['id']}", json={"name": made["name"]})
 
     assert (again.status_code, renamed.status_code) == (httpx.codes.CONFLICT, httpx.codes.CONFLICT)
 
@@ -227,6 +229,23 @@ def test_delete_is_idempotent_and_a_missing_policy_returns_204(admin: Api, house
     for policy_id in (made["id"], "pol_srv_abc"):
         answer = admin.http.delete(f"/v1/policies/{policy_id}")
         assert (answer.status_code, answer.content) == (httpx.codes.NO_CONTENT, b"")
+
+
+def curl(api: Api, path: str, *more: str) -> Any:
+    """A curl example as it is printed, with this server's address and the caller's token."""
+    token = api.http.headers.get("Authorization", "Bearer <token>")
+    command = ["curl", "-sS", *more, "-H", f"Authorization: {token}", f"{api.url}{path}"]
+    ran = subprocess.run(command, capture_output=True, check=True, timeout=30)
+    return json.loads(ran.stdout)
+
+
+def test_the_curl_examples_run_as_they_are_printed(admin: Api, house: House) -> None:
+    made = house.post(example()).json()
+
+    assert made in curl(admin, "/v1/policies")["data"]
+    assert EXAMPLE in [row["handler"] for row in curl(admin, "/v1/policy-registry")["data"]]
+    assert curl(admin, f"/v1/policies/{made['id']}", "-X", "DELETE") == {"deleted": True}
+    assert made not in curl(admin, "/v1/policies")["data"]
 
 
 def test_they_hold_for_what_a_running_agent_does(stack: Stack, house: House) -> None:

@@ -95,16 +95,15 @@ def test_session_level_policies_are_listed_changed_and_deleted_there(api: Api) -
 
 
 def test_others_cannot_reach_a_sessions_policies(mode: str, api: Api, member: Api) -> None:
-    if mode == "single-user":
-        pytest.skip("there is nobody else")
+    """In single-user mode there is nobody else."""
     session_id = api.create(host_id=None)["id"]
     body = {"name": unique(), "type": "python", "handler": ASK_ON_OS}
 
-    for answer in (
-        member.http.get(f"/v1/sessions/{session_id}/policies"),
-        member.http.post(f"/v1/sessions/{session_id}/policies", json=body),
-    ):
-        assert answer.status_code == httpx.codes.NOT_FOUND
+    added = member.http.post(f"/v1/sessions/{session_id}/policies", json=body)
+    read = member.http.get(f"/v1/sessions/{session_id}/policies")
+
+    expected = httpx.codes.OK if mode == "single-user" else httpx.codes.NOT_FOUND
+    assert (added.status_code, read.status_code) == (expected, expected)
 
 
 def test_session_level_policies_are_attached_by_the_agents_sys_add_policy_tool(stack: Stack) -> None:
@@ -205,12 +204,13 @@ def test_they_are_evaluated_on_every_agent_action(api: Api, phase: str) -> None:
     assert verdicts == {name: "deny" if name == phase else "allow" for name in PHASES}
 
 
-def test_a_message_is_evaluated_before_it_reaches_the_agent(api: Api) -> None:
-    session_id = api.create(host_id=None)["id"]
+def test_a_message_is_evaluated_before_it_reaches_the_agent(stack: Stack) -> None:
+    session_id = stack.api.create()["id"]
     expression = 'event.type == "request" ? {"result": "deny", "reason": "closed"} : {}'
-    attach(api, session_id, CEL, factory_params={"expression": expression})
+    attach(stack.api, session_id, CEL, factory_params={"expression": expression})
 
-    answer = api.post(session_id, message("Hello"))
+    answer = stack.api.post(session_id, message("Hello"))
 
     assert (answer.status_code, answer.json()["denied"]) == (httpx.codes.ACCEPTED, True)
     assert answer.json()["reason"] == "closed"
+    assert not [item for item in stack.api.items(session_id) if item.get("role") == "user"]
