@@ -1,6 +1,6 @@
 """Elicitations: recorded when asked, answered once, void when their turn is over."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from omnigent.protocol import events
@@ -38,6 +38,9 @@ def ask(tick: Tick, session: Session, event: events.ElicitationRequest) -> Elici
             "created_at": tick.now,
         },
     )
+    if row.held_kind:
+        # A policy's question is the policy's: a runner neither words it nor opens it again.
+        return None if row.status == ElicitationStatus.PENDING else row
     if not is_new and row.status != ElicitationStatus.PENDING:
         if row.resolved_by:
             return row
@@ -109,8 +112,14 @@ def echo(
     """The runner says that a question is closed: a verdict is delivered, or it has waited long enough.
 
     A question without a verdict here was answered there as the event says, or else becomes `unanswered`.
+    What a policy asks is answered nowhere else: a runner may give up its own call, and no more.
     """
     rows = Elicitation.objects.filter(session=session, public_id=event.elicitation_id)
+    asked = rows.exclude(held_kind="").filter(status=ElicitationStatus.PENDING).first()
+    if asked is not None:
+        if asked.held_kind != HeldKind.TOOL:
+            return
+        event = replace(event, action="cancel")
     rows.filter(status__in=[*ANSWERS.values()]).update(
         status=ElicitationStatus.DELIVERED, delivered_at=tick.now
     )

@@ -12,7 +12,7 @@ from math import fsum
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
 from sessions_app import buckets
@@ -32,6 +32,7 @@ class Node:
     """What a session itself has used."""
 
     pk: int
+    parent_id: int | None
     usage_by_model: Mapping[str, buckets.Bucket] | None
     policy_cost_usd: float | None
 
@@ -55,22 +56,19 @@ def settle() -> int:
 
 
 def _settle(due: Sequence[int], roots: Iterable[int]) -> int:
-    wanted = set(roots)
-    parents = dict(_of_trees(wanted).values_list("pk", "parent_id"))
-    with tick_of({pk for start in due for pk in _upwards(parents, start)}) as tick:
+    with tick_of(due) as tick:
         ready = [tick.sessions[pk] for pk in due if pk in tick.sessions and tick.sessions[pk].is_usage_due]
         if not ready:
             return 0
         # Read under the locks of the roots: what a pass beside this one has added up is in here, too.
-        nodes = _trees(wanted)
+        below = _below(_trees(roots))
         _enter(_growth(ready), tick.now)
         for session in ready:
             session.is_usage_due = False
             session.accounted_cost_usd = buckets.cost_of(session.usage_by_model)
-        below = _below(nodes, parents)
-        for pk, session in tick.sessions.items():
+        for pk, session in tick.locked.items():
             _add_up(tick, session, below[pk])
-            if session.root_id is None:
+            if session.root_id in (None, pk):
                 session.budget_due_at = tick.now
     return len(ready)
 
@@ -140,14 +138,10 @@ def _enter(growth: Growth, now: datetime) -> None:
         )
 
 
-def _of_trees(roots: Iterable[int]) -> "QuerySet[Session]":
-    wanted = list(roots)
-    return Session.objects.filter(Q(pk__in=wanted) | Q(root__in=wanted))
-
-
 def _trees(roots: Iterable[int]) -> list[Node]:
-    columns = ("pk", "usage_by_model", "policy_cost_usd")
-    return [Node(**row) for row in _of_trees(roots).values(*columns)]
+    wanted = list(roots)
+    rows = Session.objects.filter(Q(pk__in=wanted) | Q(root__in=wanted))
+    return [Node(**row) for row in rows.values("pk", "parent_id", "usage_by_model", "policy_cost_usd")]
 
 
 def _upwards(parents: Mapping[int, int | None], pk: int) -> list[int]:
@@ -160,8 +154,9 @@ def _upwards(parents: Mapping[int, int | None], pk: int) -> list[int]:
     return found
 
 
-def _below(nodes: Iterable[Node], parents: Mapping[int, int | None]) -> dict[int, list[Node]]:
+def _below(nodes: Sequence[Node]) -> dict[int, list[Node]]:
     """For each session, all that are below it and have used something."""
+    parents = {node.pk: node.parent_id for node in nodes}
     below: dict[int, list[Node]] = defaultdict(list)
     for node in nodes:
         if node.usage_by_model or node.policy_cost_usd is not None:

@@ -4,7 +4,7 @@ Whoever wants to change what a session's clients can see opens a tick: it locks 
 hands out their state, and at the end writes log, items and session rows with one statement each.
 """
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -103,6 +103,11 @@ class Tick:
         self._turns: dict[int, Turn | None] = {}
         self._opened: list[Turn] = []
         self._saved: dict[int, Turn] = {}
+
+    @property
+    def locked(self) -> Mapping[int, Session]:
+        """The sessions that the tick is about, and all that are above them."""
+        return self._locked
 
     def turn(self, session: Session) -> Turn | None:
         """The session's running turn."""

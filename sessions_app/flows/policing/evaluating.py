@@ -11,7 +11,7 @@ from omnigent.policies.answers import apply_updates
 from omnigent.policies.judging import judge
 from omnigent.policies.types import Action, Phase, PolicyEvent, Verdict
 from sessions_app.flows.policing import entries
-from sessions_app.flows.policing.rounds import Hold, Round, Subject, gathered, prepared
+from sessions_app.flows.policing.rounds import ASK_SECONDS, Hold, Round, Subject, gathered, prepared
 from sessions_app.models import HeldKind
 from sessions_app.services.policing import actions, held, recording, spending_agreed
 from sessions_app.services.policing.chains import GUARDED_TOOLS
@@ -86,14 +86,14 @@ async def _once(
     shows_denial: bool,
 ) -> Evaluated:
     began = time.perf_counter_ns()
-    found, refs, ask_seconds = await process.pool.run(gathered, process.policies.chains, subject.session_pk)
+    found, refs, part = await process.pool.run(gathered, process.policies.chains, subject.session_pk)
     if process.policies.chains.is_plain(refs) and event.target not in GUARDED_TOOLS and _is_new(hold):
         return Evaluated(verdict=Verdict(action=Action.ALLOW))
     if hold is not None and found.has_held and is_binding:
         before = await process.pool.run(_held_before, found.pk, event, hold)
         if before is not None:
             return Evaluated(verdict=Verdict(action=Action.ASK), held_pk=before)
-    asked = await prepared(process, subject, event, hold, found, refs, ask_seconds)
+    asked = await prepared(process, subject, event, hold, found, refs, part)
     verdict = await judge(
         asked.event,
         refs,
@@ -183,7 +183,7 @@ def _question(asked: Round, verdict: Verdict, hold: Hold, subject: Subject) -> Q
             has_data=verdict.has_data,
             data=verdict.data,
         ),
-        seconds=verdict.ask_timeout or asked.ask_seconds,
+        seconds=verdict.ask_timeout or asked.part.ask_timeout or ASK_SECONDS,
         actor=subject.actor,
         input=hold.input or {"by": hold.taker},
         held_pk=hold.resumed_pk,
@@ -196,8 +196,8 @@ def _remember(record: Record, asked: Round, verdict: Verdict, hold: Hold | None)
     found, updates = asked.facts, verdict.shadow_updates
     if verdict.action is not Action.ASK:
         updates = (*verdict.state_updates, *updates)
-        changed = {key: text for key, text in verdict.set_labels.items() if found.labels.get(key) != text}
-        record.labels = changed or None
+        wanted = {**found.first_labels, **asked.part.allowed(verdict.set_labels)}
+        record.labels = {key: text for key, text in wanted.items() if found.labels.get(key) != text} or None
         if hold is not None and hold.resumed_pk is not None:
             record.settled = held.Settlement(held_pk=hold.resumed_pk, outcome=entries.outcome(verdict))
     agreed = tuple(one for one in updates if one.key in spending_agreed.KEYS)

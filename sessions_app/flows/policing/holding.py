@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from django.db import Error
 from django.utils import timezone
 
 from omnigent.errors import ErrorCode, OmnigentError
@@ -27,12 +28,9 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2.0
 """How often a waiter looks for itself: bells may be lost."""
-AGREED = (ElicitationStatus.ACCEPTED, ElicitationStatus.DELIVERED)
-WORDS = {
-    ElicitationStatus.DECLINED: "declined",
-    ElicitationStatus.CANCELLED: "cancelled",
-    ElicitationStatus.EXPIRED: "nobody answered in time",
-}
+ACCEPT = "accept"
+"""What a verdict must say; its status only tells whether the runner knows."""
+WORDS = {"decline": "declined", "cancel": "cancelled"}
 
 
 async def settled(process: "Process", held_pk: int) -> HeldAction:
@@ -113,7 +111,7 @@ async def go_on(process: "Process", held_pk: int) -> None:
 async def _judge(process: "Process", row: HeldAction) -> None:
     event, question = actions.from_json(row.event), row.elicitation
     subject = Subject(session_pk=row.session_id, actor=row.actor)
-    if question is not None and question.status not in AGREED:
+    if question is not None and question.action != ACCEPT:
         await _refuse(process, row, question)
         return
     hold = Hold(kind=HeldKind(row.kind), resumed_pk=row.pk, pending=Pending.from_json(row.pending))
@@ -135,7 +133,8 @@ def _asked(row: HeldAction, question: Elicitation) -> str:
 
 
 async def _refuse(process: "Process", row: HeldAction, question: Elicitation) -> None:
-    word = WORDS.get(ElicitationStatus(question.status), question.status)
+    is_late = question.status == ElicitationStatus.EXPIRED
+    word = "nobody answered in time" if is_late else WORDS.get(question.action, question.status)
     reason = f"{_asked(row, question)} ({word})"
     found = await process.pool.run(facts.read, row.session_id)
     verdict = Verdict(action=Action.DENY, reason=reason, policy=row.policy_name, index=row.position)
@@ -154,4 +153,8 @@ async def _refuse(process: "Process", row: HeldAction, question: Elicitation) ->
         settled=held.Settlement(held_pk=row.pk, outcome=entries.outcome(verdict)),
     )
     process.writer.submit(record)
-    await record.outcome
+    try:
+        await record.outcome
+    except Error:
+        logger.exception("refusal_not_recorded", extra={"held": row.pk})
+        await process.pool.run(held.release, row.pk)

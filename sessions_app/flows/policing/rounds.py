@@ -11,7 +11,7 @@ from omnigent.policies.answers import apply_updates
 from omnigent.policies.types import Phase, PolicyEvent, PolicyRef, PolicyState
 from sessions_app.models import HeldKind
 from sessions_app.services.policing import facts, spending_agreed
-from sessions_app.services.policing.chains import KILL, Chains
+from sessions_app.services.policing.chains import KILL, AgentPart, Chains
 from sessions_app.services.policing.facts import Facts
 from sessions_app.services.policing.held import Pending
 
@@ -57,13 +57,14 @@ class Round:
     event: PolicyEvent
     state: PolicyState
     start: int
-    ask_seconds: float
+    part: AgentPart
 
 
-def gathered(chains: Chains, session_pk: int) -> tuple[Facts, tuple[PolicyRef, ...], float]:
-    """The facts of a session, its chain, and how many seconds a question stays open if nobody says more."""
+def gathered(chains: Chains, session_pk: int) -> tuple[Facts, tuple[PolicyRef, ...], AgentPart]:
+    """The facts of a session, its chain, and what its agent says beside it."""
     found = facts.read(session_pk)
-    return found, chains.of(found), chains.agent_part(found).ask_timeout or ASK_SECONDS
+    part = chains.agent_part(found)
+    return replace(found, first_labels=part.first_labels(found.labels)), chains.of(found), part
 
 
 async def prepared(
@@ -73,7 +74,7 @@ async def prepared(
     hold: Hold | None,
     found: Facts,
     refs: tuple[PolicyRef, ...],
-    ask_seconds: float,
+    part: AgentPart,
 ) -> Round:
     """Everything that the chain is run with. A held action goes on after the policy that asked."""
     today = timezone.now().astimezone(UTC)
@@ -101,7 +102,7 @@ async def prepared(
         event=replace(event, context=context),
         state=state,
         start=start,
-        ask_seconds=ask_seconds,
+        part=part,
     )
 
 

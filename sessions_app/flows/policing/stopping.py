@@ -81,14 +81,14 @@ async def _judge_tree(process: "Process", root_pk: int, seen: set[int]) -> None:
         return
     seen.add(root_pk)
     try:
-        found, refs, ask_seconds = await process.pool.run(gathered, process.policies.chains, root_pk)
+        found, refs, part = await process.pool.run(gathered, process.policies.chains, root_pk)
     except OmnigentError:
         return  # deleted meanwhile
     budgets = [ref for ref in refs if ref.is_budget and not ref.shadow and OF_BRANCH not in ref.needs]
     if not budgets:
         return
     subject = Subject(session_pk=root_pk, actor=found.owner)
-    asked = await prepared(process, subject, NEXT_REQUEST, None, found, tuple(budgets), ask_seconds)
+    asked = await prepared(process, subject, NEXT_REQUEST, None, found, tuple(budgets), part)
     running = await process.pool.run(stopping.running, root_pk)
     denials = {
         model: await _denial(process, asked, budgets, model) for model in {one.model for one in running}

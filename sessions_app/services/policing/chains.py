@@ -1,8 +1,8 @@
 """The policies of a session in the order in which they are asked, compiled once for each version."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from agents_app import services as agents
@@ -12,7 +12,7 @@ from omnigent.policies.calls import Answer, Event, deny, phase_of
 from omnigent.policies.engine import GATED
 from omnigent.policies.types import PolicyLevel, PolicyRef
 from omnigent.spec import AgentSpec, InvalidAgentError, bundle
-from omnigent.spec.types import PolicyDecl
+from omnigent.spec.types import LabelDecl, PolicyDecl
 from policies_app.building import Builder
 from policies_app.models import DefaultPolicy, KillSwitch, KillSwitchKind
 from sessions_app.models import SessionPolicy
@@ -33,10 +33,21 @@ Refs = tuple[PolicyRef, ...]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentPart:
-    """What an agent's specification says: its policies, and how long its questions may stay open."""
+    """What an agent's specification says: policies, labels, and how long its questions may stay open."""
 
     refs: Refs = ()
     ask_timeout: float | None = None
+    labels: Mapping[str, LabelDecl] = field(default_factory=dict)
+
+    def first_labels(self, known: Mapping[str, str]) -> dict[str, str]:
+        """The first values of labels that nobody has set yet."""
+        firsts = {key: one.initial for key, one in self.labels.items() if key not in known}
+        return {key: text for key, text in firsts.items() if text is not None}
+
+    def allowed(self, labels: Mapping[str, str]) -> dict[str, str]:
+        """Those of these labels that may be written: a declared one takes its declared values only."""
+        declared = {key: one.values for key, one in self.labels.items() if one.values is not None}
+        return {key: text for key, text in labels.items() if text in declared.get(key, (text,))}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +118,9 @@ class Chains:
         below = next((one for one in spec.sub_agents if one.name == sub_agent), None)
         refs = [*self._of_spec(agent, spec), *(self._of_spec(agent, below) if below else ())]
         timeouts = (below.ask_timeout if below else None, spec.ask_timeout)
-        return AgentPart(refs=tuple(refs), ask_timeout=next((one for one in timeouts if one), None))
+        labels = {**(below.labels if below else {}), **spec.labels}
+        timeout = next((one for one in timeouts if one), None)
+        return AgentPart(refs=tuple(refs), ask_timeout=timeout, labels=labels)
 
     def _of_spec(self, agent: Agent, spec: AgentSpec) -> list[PolicyRef]:
         return [

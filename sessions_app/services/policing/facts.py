@@ -1,7 +1,7 @@
 """What an evaluation has to know of a session, read with one statement."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -55,7 +55,8 @@ class Remembered:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
-    """A session at one moment. `root` is its own memory again when nothing is above it.
+    """A session at one moment. `root` is its own memory again when nothing is above it. `first_labels` are
+    the ones that its agent declares and nobody has set yet.
 
     `usage` is of the whole tree, `subtree_usage` of this session and what is below it.
     """
@@ -83,6 +84,7 @@ class Facts:
     server_revision: int
     silenced: Mapping[str, str]
     has_held: bool
+    first_labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_root(self) -> bool:
@@ -93,7 +95,9 @@ class Facts:
     def state(self) -> PolicyState:
         """What policies see: the session's own state, and what was agreed for the tree."""
         agreed = {key: value for key, value in self.root.state.items() if key in ROOT_KEYS}
-        return PolicyState(session_state={**self.own.state, **agreed}, labels=self.labels)
+        return PolicyState(
+            session_state={**self.own.state, **agreed}, labels={**self.first_labels, **self.labels}
+        )
 
 
 def read(session_pk: int) -> Facts:

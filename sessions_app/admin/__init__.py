@@ -1,0 +1,7 @@
+"""Sessions, runners, hosts and approvals for operators. Rows change through the API; here one looks."""
+
+from sessions_app.admin.approvals import ApprovalAdmin
+from sessions_app.admin.sessions import SessionAdmin
+from sessions_app.admin.tunnels import HostAdmin, LeaseAdmin, RunnerAdmin
+
+__all__ = ["ApprovalAdmin", "HostAdmin", "LeaseAdmin", "RunnerAdmin", "SessionAdmin"]
