@@ -13,9 +13,12 @@ import httpx
 from tests.chaos.points import (
     CHANGE,
     CREATE,
+    DECISION,
     DELETE,
     EVALUATE,
     EVENTS,
+    HELD,
+    HELD_CHANGE,
     ITEM,
     LABEL,
     LOG,
@@ -28,6 +31,7 @@ from tests.chaos.points import (
     TOOL_GATE,
     VERDICT,
     Points,
+    after_commit,
     after_publish,
     after_statement,
     before_acknowledgement,
@@ -68,13 +72,34 @@ def at_rest(api: Api, session_id: str) -> Scene:
 def with_a_question(api: Api, session_id: str) -> Scene:
     """A session whose agent asks before it runs a command."""
     api.message(session_id, "Ask me before running: echo once")
+    return Scene(session_id=session_id, question_id=asked(api, session_id))
+
+
+def with_a_policy(api: Api, session_id: str) -> Scene:
+    """A session with a policy that asks before every command."""
+    body = {"name": "ask", "type": "python", "handler": "omnigent.policies.ask_on_os_tools"}
+    answer = api.http.post(f"/v1/sessions/{session_id}/policies", json=body)
+    assert answer.status_code == httpx.codes.OK, answer.text
+    return Scene(session_id=session_id)
+
+
+def with_a_held_call(api: Api, session_id: str) -> Scene:
+    """A session in which that policy has asked about a call that leaves a line each time that it is made."""
+    scene = with_a_policy(api, session_id)
+    answer = sends_a_command_that_counts(api, scene, f"held {session_id}".replace(" ", "-"))
+    assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+    return Scene(session_id=session_id, question_id=asked(api, session_id))
+
+
+def asked(api: Api, session_id: str) -> str:
+    """The question that waits."""
     pending = wait_for(
         lambda: api.snapshot(session_id)["pending_elicitations"],
         seconds=SETTLED_SECONDS,
         what="a question",
         every=0.05,
     )
-    return Scene(session_id=session_id, question_id=pending[0]["elicitation_id"])
+    return str(pending[0]["elicitation_id"])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -173,6 +198,16 @@ def is_approved_once(api: Api, scene: Scene) -> None:
     assert late.json()["resolution"]["action"] == "accept"
 
 
+def is_asked_and_made_once(api: Api, scene: Scene) -> None:
+    """There is one question; agreed to, the call is made once, and the log of decisions is whole."""
+    question_id = asked(api, scene.session_id)
+    path = f"{scene.path}/elicitations/{question_id}/resolve"
+    assert api.http.post(path, json={"action": "accept"}).status_code == httpx.codes.ACCEPTED
+    is_one_turn(api, scene)
+    decided = api.get("/v1/policy-decisions", session_id=scene.session_id, phase="tool_call")["data"]
+    assert [row["verdict"] for row in decided] == ["allow", "ask"]
+
+
 def rests(api: Api, scene: Scene) -> None:
     """Nothing runs."""
     api.wait_status(scene.session_id, "idle", seconds=SETTLED_SECONDS)
@@ -241,6 +276,24 @@ ROUTES = (
         points={
             "after the outbox row": after_statement(OUTBOX_ENTRY),
             "before acknowledgement": before_acknowledgement(EVENTS),
+        },
+    ),
+    Route(
+        name="a policy's question",
+        prepare=with_a_policy,
+        send=sends_a_command_that_counts,
+        check=is_asked_and_made_once,
+        points={"after it is held": after_statement(HELD), "after commit": after_commit(HELD)},
+    ),
+    Route(
+        name="a policy's answer",
+        prepare=with_a_held_call,
+        send=resolves,
+        check=is_approved_once,
+        points={
+            "before acknowledgement": before_acknowledgement(RESOLVE),
+            "after the decision": after_commit(DECISION),
+            "after the call is taken": after_commit(HELD_CHANGE),
         },
     ),
     Route(
