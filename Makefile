@@ -47,6 +47,7 @@ chaos: setup-dev ## Repeat the fault tests N times (default 20)
 
 screenshots: setup-dev ## Take the README's pictures from a fresh server (needs Chromium)
 	@$(BIN)/python -m scripts.screenshots
+	@$(BIN)/python -m scripts.screenshots policies
 
 deps-system: ## Install what only some tests need: PostgreSQL, Redis, Chromium, tmux, bubblewrap (apt)
 	@$(PYTHON) -m scripts.deps_system

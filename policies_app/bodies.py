@@ -30,7 +30,11 @@ def _not_blank(value: str) -> str:
 
 
 def _small(value: dict[str, Any]) -> dict[str, Any]:
-    if len(orjson.dumps(value)) > MAX_PARAMS:
+    try:
+        text = orjson.dumps(value)
+    except TypeError as error:
+        raise ValueError(f"cannot be kept as JSON: {error}") from None
+    if len(text) > MAX_PARAMS:
         raise ValueError(f"must not have more than {MAX_PARAMS} bytes as JSON")
     return value
 

@@ -1,13 +1,18 @@
-"""Take the README's pictures: a fresh server, a scripted session, its pages in light, dark and on a phone."""
+"""Take the pictures of the documentation: a fresh server, a scripted session, its pages.
+
+`python -m scripts.screenshots` takes those of the README, in light, dark and on a phone; with `policies`,
+those of the operators' policy screen.
+"""
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
+from scripts import policy_pictures
 from scripts.programs import find
 from tests.e2e.stack import Flavour, Stack, running_stack
 from tests.services.processes import private_directory
@@ -37,7 +42,25 @@ SHOTS = (
 )
 
 
-def populate(stack: Stack) -> str:
+ADMIN = "/admin/policies_app"
+POLICY_SHOTS = tuple(
+    Shot(name=f"policies-{name}", path=path, width=1280)
+    for name, path in (
+        ("list", f"{ADMIN}/defaultpolicy/"),
+        ("picker", f"{ADMIN}/defaultpolicy/add/"),
+        ("form", f"{ADMIN}/defaultpolicy/{{policy}}/change/"),
+        ("confirm", f"{ADMIN}/defaultpolicy/{{policy}}/disable/"),
+        ("history", f"{ADMIN}/defaultpolicy/history/{{history}}/"),
+        ("try", f"{ADMIN}/defaultpolicy/{{policy}}/try/"),
+        ("decisions", f"{ADMIN}/decision/"),
+        ("decision", f"{ADMIN}/decision/{{decision}}/change/"),
+        ("approvals", "/admin/sessions_app/elicitation/"),
+        ("kill-switch", f"{ADMIN}/killswitch/add/"),
+    )
+)
+
+
+def populate(stack: Stack) -> dict[str, str]:
     """A few sessions with something to see; the id of the first."""
     sessions = []
     for prompt in PROMPTS:
@@ -46,7 +69,13 @@ def populate(stack: Stack) -> str:
         stack.api.message(session_id, prompt)
         stream.wait_settled()
         sessions.append(session_id)
-    return sessions[0]
+    return {"session": sessions[0]}
+
+
+PARTS: Mapping[str, tuple[Callable[[Stack], Mapping[str, str]], Sequence[Shot]]] = {
+    "pages": (populate, SHOTS),
+    "policies": (policy_pictures.populate, POLICY_SHOTS),
+}
 
 
 def take(browser: Browser, shot: Shot, url: str, names: Mapping[str, str]) -> None:
@@ -62,8 +91,9 @@ def take(browser: Browser, shot: Shot, url: str, names: Mapping[str, str]) -> No
     print(f"docs/images/{shot.name}.png", flush=True)
 
 
-def main() -> None:
+def main(part: str) -> None:
     """Start, populate, photograph."""
+    fill, shots = PARTS[part]
     chromium = find("chromium")
     if chromium is None:
         sys.exit("needs chromium; install with: make deps-system")
@@ -72,12 +102,12 @@ def main() -> None:
     with private_directory("pictures") as directory, sync_playwright() as playwright:
         os.chown(directory, os.geteuid(), os.getegid())
         with running_stack(flavour, directory) as stack:
-            names = {"session": populate(stack)}
+            names = fill(stack)
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            for shot in SHOTS:
+            for shot in shots:
                 take(browser, shot, stack.replica_url(0), names)
             browser.close()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1] if len(sys.argv) > 1 else "pages")

@@ -18,6 +18,7 @@ from policies_app.models import Decision, DecisionHead, DefaultPolicy
 from policies_app.services.verification import verify
 
 SHORT = 140
+FIRST = ("type", "target", "data", "request_data")
 
 
 @admin.register(Decision)
@@ -150,4 +151,9 @@ def _decision(object_id: str) -> Decision:
 
 
 def _pretty(value: Any) -> str:  # any JSON value
-    return "" if value is None else json.dumps(value, indent=2, ensure_ascii=False)
+    """As text, with what was about to happen before what surrounded it."""
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        value = {name: value[name] for name in FIRST if name in value} | value
+    return json.dumps(value, indent=2, ensure_ascii=False)

@@ -12,6 +12,7 @@ from policies_app.admin import handlers, parameters
 from policies_app.admin.forms import CHANGED_MEANWHILE, PolicyForm
 from policies_app.admin.pages import PolicyPages, caller, require
 from policies_app.admin.switching import policy_at
+from policies_app.admin.trying import backtested
 from policies_app.catalogue import catalogue
 from policies_app.models import Decision, DefaultPolicy, PolicyType
 from policies_app.services import default_policies
@@ -31,7 +32,7 @@ def add(pages: PolicyPages, request: HttpRequest) -> HttpResponse:
         return _picker(pages, request, picked)
     initial = {"name": request.GET.get("name") or _free_name(entry)}
     form = _form(request, entry, None, {**initial, **(parameters.initial_of(entry, None) if entry else {})})
-    if request.method == "POST" and form.is_valid() and form.new:
+    if request.method == "POST" and form.is_valid() and form.new and not form.is_trial:
         created = _saved(form, request, form.new)
         if created is not None:
             pages.message_user(request, f"“{created.name}” is added. It holds in every session.")
@@ -54,7 +55,7 @@ def change(pages: PolicyPages, request: HttpRequest, object_id: str) -> HttpResp
     if not is_open:
         for field in form.fields.values():
             field.disabled = True
-    if request.method == "POST" and form.is_valid() and form.new:
+    if request.method == "POST" and form.is_valid() and form.new and not form.is_trial:
         changed = _saved(form, request, form.new)
         if changed is not None:
             pages.message_user(request, f"“{changed.name}” is saved, as version {changed.version}.")
@@ -138,6 +139,7 @@ def _page(
     is_open: bool = True,
 ) -> HttpResponse:
     registry = catalogue().registry
+    trial = _trial(form)
     decided = Decision.objects.filter(policy_id=policy.public_id) if policy else Decision.objects.none()
     return pages.page(
         request,
@@ -149,8 +151,20 @@ def _page(
         choices=list(handlers.choices(registry, entry.handler)) if entry else [],
         decisions=list(decided.defer("input", "steps", "shadow").order_by("-seq")[:LATEST]),
         is_open=is_open,
+        trial=trial,
         may_delete=pages.has_delete_permission(request),
     )
+
+
+def _trial(form: PolicyForm) -> dict[str, Any] | None:
+    """What the draft says of what was decided, when that was asked for."""
+    if not form.is_trial or not form.is_valid() or form.new is None:
+        return None
+    try:
+        return backtested(form.new, form.policy, form.cleaned_data["days"] or 7)
+    except OmnigentError as error:
+        form.refused(error)
+        return None
 
 
 def _free_name(entry: Entry | None) -> str:

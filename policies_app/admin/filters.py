@@ -54,7 +54,7 @@ class TypedFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("", "any")]  # Without choices the admin would not show it.
 
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: Any) -> Iterator[Any]:
         """What the form needs: the value now, and the rest of the address to go along."""
         params = changelist.get_filters_params()
         others = [

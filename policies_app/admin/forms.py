@@ -9,6 +9,7 @@ from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.policies.params import problems
 from omnigent.policies.registry import Entry
 from policies_app.admin import parameters
+from policies_app.admin.trying import DAYS
 from policies_app.bodies import PolicyBody
 from policies_app.models import DefaultPolicy, Mode, PolicyType
 from policies_app.services.default_policies import NewPolicy
@@ -21,7 +22,7 @@ CHANGED_MEANWHILE = "Somebody has changed this policy meanwhile. Load the page a
 
 
 class PolicyForm(forms.Form):
-    """`entry` is the handler of a python policy, None for a web service; `policy` is there when it is changed."""
+    """`entry` is the handler of a python policy, None for a web service; `policy` is what is changed."""
 
     name = forms.CharField(help_text="Unique among the policies of this server; decisions show it.")
     handler = forms.CharField(label="Address", help_text="An https:// address that answers within a second.")
@@ -44,6 +45,14 @@ class PolicyForm(forms.Form):
         label="It takes effect in every session, from the next action of each.",
         error_messages={"required": "Say that you know: this concerns every session."},
     )
+    days = forms.TypedChoiceField(
+        choices=[(days, f"{days} days" if days > 1 else "a day") for days in DAYS],
+        coerce=int,
+        empty_value=None,
+        required=False,
+        initial=7,
+        label="Try it on the decisions of the last",
+    )
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def __init__(
@@ -58,6 +67,13 @@ class PolicyForm(forms.Form):
             del self.fields["handler"]
         if policy:
             del self.fields["enabled"]
+        if self.is_trial:
+            self.fields["understood"].required = False
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether it shall be tried on what was decided, and not be saved."""
+        return self.is_bound and "backtest" in self.data
 
     @property
     def shown_params(self) -> list[forms.BoundField]:

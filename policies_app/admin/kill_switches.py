@@ -153,7 +153,7 @@ def _question(kind: str, target: str, reason: str) -> Question:
     return Question(
         title=f"Stop the {kind} “{target}”?",
         effects=(
-            f"This denies {MEANING[KillSwitchKind(kind)]}, from the next one on, in running sessions too.",
+            f"This denies {MEANING[KillSwitchKind(kind)]}, from the next one on, and stops what runs.",
             "It holds until somebody takes it back.",
         ),
         verb=f"Stop this {kind}",

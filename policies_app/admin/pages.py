@@ -40,13 +40,15 @@ class PolicyPages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
     """A table that is looked at here. Nothing is written past the services: no bulk actions, no forms."""
 
     actions = None
+    empty_value_display = "—"
     change_list_template = f"{FOLDER}/list.html"
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
 
     @property
     def media(self) -> Media:
         """The admin's own and our sheet."""
-        return cast(Media, super().media + SHEET)
+        return super().media + SHEET
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -80,7 +82,7 @@ def is_confirmed(request: HttpRequest) -> bool:
     return request.method == "POST" and request.POST.get("confirmed") == "yes"
 
 
-def require(is_allowed: bool) -> None:
+def require(is_allowed: object) -> None:
     """Raise PermissionDenied, which the admin answers with 403."""
     if not is_allowed:
         raise PermissionDenied

@@ -9,13 +9,18 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
 from django import forms
 
+from omnigent.api.validation import refuse_nul
+from omnigent.errors import OmnigentError
 from omnigent.policies.registry import Entry
 
 PREFIX = "param-"
 LONG = 60
 QUOTED = re.compile(r"'([^'.\[]+)")
+MOST_EXACT = 2**53
+"""Beyond this not every integer is the same number in every JSON reader."""
 LEFT_OUT = object()
 """Stands for a parameter that is not given."""
 
@@ -32,11 +37,13 @@ class JsonField(forms.CharField):
         if not text:
             return LEFT_OUT
         try:
-            return json.loads(text, parse_constant=_no_constant)
-        except RecursionError:
-            raise forms.ValidationError("This is nested too deeply.") from None
-        except ValueError as error:
+            value = orjson.loads(text)
+            refuse_nul(value, where="value")
+        except orjson.JSONDecodeError as error:
             raise forms.ValidationError(f"This is not JSON: {error}.") from None
+        except OmnigentError as error:
+            raise forms.ValidationError(error.message) from None
+        return value
 
     def prepare_value(self, value: Any) -> Any:  # any JSON value, or what the browser sent
         return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
@@ -64,7 +71,7 @@ class NumberField(forms.FloatField):
 
     def to_python(self, value: Any) -> Any:  # what the browser sent
         number = super().to_python(value)
-        return int(number) if number is not None and number.is_integer() else number
+        return None if number is None else _whole(number)
 
 
 def fields_of(entry: Entry) -> dict[str, forms.Field]:
@@ -128,7 +135,7 @@ def _field(schema: Json) -> forms.Field:
     if kind == "boolean":
         return _flag(schema)
     if kind == "integer":
-        return forms.IntegerField()
+        return forms.IntegerField(min_value=-MOST_EXACT, max_value=MOST_EXACT)
     if kind == "number":
         return NumberField()
     if kind == "string":
@@ -183,8 +190,9 @@ def _number(text: str) -> int | float:
         raise forms.ValidationError(f"'{text[:40]}' is not a number.") from None
     if not math.isfinite(number):
         raise forms.ValidationError(f"'{text[:40]}' is not a number.")
-    return int(number) if number.is_integer() else number
+    return _whole(number)
 
 
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} has no place in it")
+def _whole(number: float) -> int | float:
+    """As an integer where that is the same number."""
+    return int(number) if number.is_integer() and abs(number) <= MOST_EXACT else number

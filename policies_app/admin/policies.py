@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from policies_app.admin import editing, handlers, history, switching
+from policies_app.admin import editing, handlers, history, switching, trying
 from policies_app.admin.pages import FOLDER, PolicyPages
 from policies_app.catalogue import catalogue
 from policies_app.models import Decision, DefaultPolicy, Mode, VerdictName
@@ -45,6 +45,8 @@ class DefaultPolicyAdmin(PolicyPages):
         own = [
             path("<int:pk>/enable/", wrap(self.enable_view), name=f"{base}_enable"),
             path("<int:pk>/disable/", wrap(self.disable_view), name=f"{base}_disable"),
+            path("<int:pk>/try/", wrap(self.try_view), name=f"{base}_try"),
+            path("<int:pk>/shadow/", wrap(self.shadow_view), name=f"{base}_shadow"),
             path("history/<str:policy_id>/", wrap(self.versions_view), name=f"{base}_versions"),
             path("history/<str:policy_id>/<int:number>/", wrap(self.rollback_view), name=f"{base}_rollback"),
         ]
@@ -78,6 +80,14 @@ class DefaultPolicyAdmin(PolicyPages):
     def disable_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask, and switch it off."""
         return switching.switch(self, request, pk, is_enabled=False)
+
+    def try_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What it says of one event."""
+        return trying.try_event(self, request, pk)
+
+    def shadow_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What it said in shadow."""
+        return trying.show_shadow(self, request, pk)
 
     def versions_view(self, request: HttpRequest, policy_id: str) -> HttpResponse:
         """What it was, and when."""
@@ -124,7 +134,8 @@ class DefaultPolicyAdmin(PolicyPages):
     def shown_handler(self, policy: DefaultPolicy) -> SafeString:
         """What it is called, and its path."""
         title = handlers.called(catalogue().registry, policy.type, policy.handler)
-        return format_html('{}<br><code class="quiet">{}</code>', title, policy.handler)
+        short = policy.handler.removeprefix(handlers.BUILTINS)
+        return format_html('{}<br><code class="quiet" title="{}">{}</code>', title, policy.handler, short)
 
     @admin.display(description="last 7 days")
     def lately(self, policy: Any) -> SafeString:  # a DefaultPolicy with `decided`

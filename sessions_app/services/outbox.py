@@ -28,6 +28,7 @@ from sessions_app.services import turns
 from sessions_app.services.tick import Tick, tick_of
 from sessions_app.statements import insert
 
+VERDICTS = (ElicitationStatus.ACCEPTED, ElicitationStatus.DECLINED, ElicitationStatus.CANCELLED)
 COLUMNS = ("session_id", "kind", "item_id", "body", "created_at", "deadline", "claimed_by")
 
 
@@ -149,13 +150,12 @@ def open_turn(*, delivery: Delivery) -> None:
 
 def delivered(*, delivery: Delivery) -> None:
     """The runner has accepted it."""
-    Outbox.objects.filter(pk=delivery.pk).delete()
-    if delivery.kind == OutboxKind.APPROVAL:
-        Elicitation.objects.filter(
-            session_id=delivery.session_pk,
-            public_id=delivery.item_id,
-            status__in=[ElicitationStatus.ACCEPTED, ElicitationStatus.DECLINED, ElicitationStatus.CANCELLED],
-        ).update(status=ElicitationStatus.DELIVERED, delivered_at=timezone.now())
+    with transaction.atomic():
+        Outbox.objects.filter(pk=delivery.pk).delete()
+        if delivery.kind == OutboxKind.APPROVAL:
+            Elicitation.objects.filter(
+                session_id=delivery.session_pk, public_id=delivery.item_id, status__in=VERDICTS
+            ).update(status=ElicitationStatus.DELIVERED, delivered_at=timezone.now())
 
 
 def refused(*, delivery: Delivery, code: str, message: str) -> None:

@@ -63,6 +63,16 @@ def exits(_event: Event) -> None:
     raise SystemExit(1)
 
 
+def rewrites_oddly(_event: Event) -> dict[str, Any]:
+    """Puts something in the place of the data that has no form as JSON."""
+    return {"result": "allow", "data": {"arguments": {"command": {"ls"}}}}
+
+
+def remembers_oddly(_event: Event) -> dict[str, Any]:
+    """Wants to remember something that has no form as JSON."""
+    return {"result": "ask", "state_updates": {"seen": object()}}
+
+
 def hangs(_event: Event) -> None:
     """Takes longer than it may."""
     time.sleep(1.0)
@@ -74,5 +84,5 @@ def _entry(name: str, kind: str) -> dict[str, str]:
 
 POLICY_REGISTRY = [
     *(_entry(name, "factory") for name in ("says", "tells", "counts")),
-    *(_entry(name, "callable") for name in ("raises", "exits", "hangs")),
+    *(_entry(name, "callable") for name in ("raises", "exits", "hangs", "rewrites_oddly", "remembers_oddly")),
 ]

@@ -74,7 +74,9 @@ class Policed(Rig):
         """Ask the evaluate endpoint; `headers` go with the request, the rest into the body."""
         headers = more.pop("headers", None)
         body = {"event": event, **more}
-        return await self.http.post(f"/v1/sessions/{session_id}/policies/evaluate", json=body, headers=headers)
+        return await self.http.post(
+            f"/v1/sessions/{session_id}/policies/evaluate", json=body, headers=headers
+        )
 
     async def verdict(self, session_id: str, event: Any, **more: Any) -> dict[str, Any]:
         """The verdict on an event."""

@@ -1,4 +1,4 @@
-"""The tool gate: a call is judged, held, executed once and its result judged, whatever goes down meanwhile."""
+"""The tool gate: a call is judged, held, executed once, and its result judged, whatever goes down."""
 
 import json
 from typing import Any
@@ -19,8 +19,8 @@ DONE = {"content": [{"type": "text", "text": "done"}]}
 async def careful(rig: Policed, runner: ToolRunner, **params: Any) -> str:
     """A session in which every Bash call is asked about."""
     session_id = await rig.bound(runner)
-    calls = {"phases": ["tool_call"], "tools": ["Bash"]}
-    await rig.attach(session_id, "care", answer=ask("sure?"), **calls, **params)
+    params = {"phases": ["tool_call"], "tools": ["Bash"], **params}
+    await rig.attach(session_id, "care", answer=ask("sure?"), **params)
     return session_id
 
 
@@ -311,7 +311,7 @@ async def test_the_question_of_a_turn_that_has_ended_is_closed(rig: Policed, run
     assert await rig.pending(session_id) == []
     late = await rig.answer(session_id, question_of(first))
     assert late.json()["resolution"]["action"] == "cancel"
-    assert "error" in await retried(rig, session_id, first) or runner.executed == []
+    assert (await retried(rig, session_id, first))["error"]["code"] == DENIED
     assert runner.executed == []
 
 
@@ -343,15 +343,70 @@ async def test_a_sub_agent_is_bound_by_the_policies_above_it(rig: Policed, runne
     assert (await rig.use(root_id, "Write", operation="mcpop_2", path="a"))["result"] == DONE
 
 
-@pytest.mark.parametrize(
-    "params", [None, [], {}, {"name": 7}, {"name": "Bash", "arguments": []}, {"name": "Bash", "arguments": "x"}]
-)
-async def test_a_call_that_cannot_be_read_is_never_made(
-    rig: Policed, runner: ToolRunner, params: Any
-) -> None:
+UNREADABLE: list[Any] = [
+    *(None, [], {}, {"name": 7}),
+    {"name": "Bash", "arguments": []},
+    {"name": "Bash", "arguments": "ls"},
+]
+
+
+async def test_a_call_that_cannot_be_read_is_never_made(rig: Policed, runner: ToolRunner) -> None:
     session_id = await rig.bound(runner)
 
-    answer = await rig.mcp(session_id, params)
+    for params in UNREADABLE:
+        answer = await rig.mcp(session_id, params)
+        assert answer["error"]["code"] == -32602, params
 
-    assert answer["error"]["code"] == -32602
     assert runner.executed == []
+
+
+async def in_turn(rig: Policed, runner: ToolRunner) -> str:
+    """A careful session in the middle of a turn, whose stream the server reads."""
+    session_id = await careful(rig, runner)
+    await rig.say(session_id, "go")
+    await rig.delivered(session_id)
+    await runner.tell(session_id, *began("resp_1"))
+    return session_id
+
+
+@pytest.mark.parametrize("action", ["accept", "decline", None])
+async def test_a_runner_cannot_agree_to_its_own_call(
+    rig: Policed, runner: ToolRunner, action: str | None
+) -> None:
+    session_id = await in_turn(rig, runner)
+    first = await rig.use(session_id, "Bash", command="ls")
+    elicitation_id = question_of(first)
+
+    closing = {"type": "response.elicitation_resolved", "elicitation_id": elicitation_id, "action": action}
+    await runner.tell(session_id, closing)
+
+    answer = await retried(rig, session_id, first)
+    assert answer["error"]["code"] == DENIED
+    assert runner.executed == []
+
+
+async def test_a_declined_call_stays_declined_when_the_runner_says_that_it_knows(
+    rig: Policed, runner: ToolRunner
+) -> None:
+    session_id = await in_turn(rig, runner)
+    first = await rig.use(session_id, "Bash", command="ls")
+    elicitation_id = question_of(first)
+    known = {"type": "response.elicitation_resolved", "elicitation_id": elicitation_id, "action": "accept"}
+
+    await rig.settle(session_id, "decline")
+    await runner.tell(session_id, known, known)
+
+    assert (await retried(rig, session_id, first))["error"]["code"] == DENIED
+    assert runner.executed == []
+
+
+async def test_a_runner_does_not_word_what_a_policy_asks(rig: Policed, runner: ToolRunner) -> None:
+    session_id = await in_turn(rig, runner)
+    elicitation_id = question_of(await rig.use(session_id, "Bash", command="rm -r /"))
+    params = {"message": "May I say hello?", "mode": "form", "content_preview": "hello"}
+
+    asked = {"type": "response.elicitation_request", "elicitation_id": elicitation_id, "params": params}
+    await runner.tell(session_id, asked)
+
+    assert "hello" not in str(await rig.log(session_id)) + str(await rig.pending(session_id))
+    assert [one["params"]["message"] for one in await rig.pending(session_id)] == ["care: sure?"]

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from django.utils import timezone
 
 from omnigent.accounts.identity import Principal
-from omnigent.policies.types import Phase, PolicyEvent
+from omnigent.policies.types import Action, Phase, PolicyEvent
 from omnigent.protocol import inputs, items
+from sessions_app.flows.policing import holding
 from sessions_app.flows.policing.evaluating import evaluate
 from sessions_app.flows.policing.rounds import Hold, Subject
 from sessions_app.models import HeldAction, HeldKind
@@ -35,7 +37,9 @@ async def answer(
     call = payload.item
     gate = await process.pool.run(gating.open_gate, principal, session_id)
     asked = PolicyEvent(
-        phase=Phase.TOOL_CALL, data={"name": call.name, "arguments": call.arguments}, target=call.name
+        phase=Phase.TOOL_CALL,
+        data={"name": call.name, "arguments": _arguments(call.arguments)},
+        target=call.name,
     )
     evaluated = await evaluate(
         process,
@@ -45,16 +49,28 @@ async def answer(
         shows_denial=True,
     )
     if evaluated.held_pk is not None:
-        row = await process.pool.run(held.get, evaluated.held_pk)
-        return {"verdict": "deny", "reason": "the question is gone"} if row is None else _shown(row)
+        row = await holding.looked_at(process, evaluated.held_pk)
+        if row.outcome is None:
+            return _pending(row)
+        is_allowed = row.outcome["action"] == Action.ALLOW
+        if is_allowed and not await process.pool.run(held.consume, row.pk, by=call.call_id):
+            return {"verdict": "deny", "reason": "this call was approved once, and made"}
+        return {"verdict": row.outcome["action"], "reason": row.outcome["reason"]}
     verdict = evaluated.verdict
     reason = {} if verdict.reason is None else {"reason": verdict.reason}
     return {"verdict": verdict.action.value, **reason}
 
 
-def _shown(row: HeldAction) -> Json:
-    if row.outcome is not None:
-        return {"verdict": row.outcome["action"], "reason": row.outcome["reason"]}
+def _pending(row: HeldAction) -> Json:
     left = max(0, int((row.expires_at - timezone.now()).total_seconds()))
     question = "" if row.elicitation is None else row.elicitation.public_id
     return {"verdict": "pending", "elicitation_id": question, "ask_timeout": left}
+
+
+def _arguments(text: str) -> Any:
+    """The arguments as policies are shown them: the object that the text stands for, or else the text."""
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+    return found if isinstance(found, dict) else text
