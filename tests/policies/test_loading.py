@@ -91,7 +91,7 @@ async def async_legacy(content: Any, phase: str) -> Json:
         (only_keywords, "factory", {"limit": 2}, "2"),
         (Counter(), "callable", None, "tool_call"),
     ],
-    ids=lambda value: getattr(value, "__name__", str(value)),
+    ids=lambda value: getattr(value, "__name__", "an object" if isinstance(value, Counter) else str(value)),
 )
 def test_a_handler_is_built_from_its_parameters(
     target: Callable[..., Any], kind: str, params: Json | None, reason: str
