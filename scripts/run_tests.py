@@ -33,8 +33,9 @@ CORE = (
     "tests/test_architecture.py",
     "tests/test_docs.py",
     "tests/test_policy_docs.py",
+    "tests/accounts/test_single_sign_on.py",
 )
-"""What no database has a part in."""
+"""What no database has a part in, or starts a server of its own on SQLite."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
