@@ -27,7 +27,10 @@ class SimulationBody(BaseModel):
     server-wide policy takes its place, and others stand where a new server-wide policy would.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"anyOf": [{"required": ["session_id"]}, {"required": ["policies"]}]},
+    )
 
     event: dict[str, Any]
     session_id: SessionId | None = None
