@@ -21,14 +21,12 @@ PAGES = (
     "/admin/policies_app/policyversion/",
     "/admin/sessions_app/elicitation/",
 )
-SITE_USER = "omnigent.accounts.middleware.AdminSiteUser"
 
 
 @pytest.fixture
 def staff(settings: Settings) -> Client:
-    """Somebody on a site whose staff has the permissions of Django's tables, and no more than those."""
+    """Somebody of the staff who has the permissions of Django's tables, and no more than those."""
     settings.OMNIGENT_AUTH_MODE = "accounts"
-    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != SITE_USER]
     user = User.objects.create_user(username="stan", is_staff=True)
     client = Client(headers={"host": HOST})
     client.force_login(user)
