@@ -17,9 +17,10 @@ else:
     os.environ.pop("DATABASE_URL", None)
 
 from omnigent.settings import *  # noqa: F403  # the environment above must be set before it is read
-from omnigent.settings import DATA_DIR, DATABASES
+from omnigent.settings import DATA_DIR, DATABASES, INSTALLED_APPS
 
 if not url:
     # A file, not memory: pool threads have connections of their own. pytest-django adds the xdist worker.
     DATABASES["default"]["TEST"] = {"NAME": str(Path(DATA_DIR) / "test.sqlite3")}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.emptying"]

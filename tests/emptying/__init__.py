@@ -1,0 +1,1 @@
+"""An application of the test settings alone: it empties the database between tests."""
