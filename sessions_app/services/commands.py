@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from agents_app import services as agents
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import TURN, mint
 from omnigent.protocol import events, inputs, items
 from omnigent.spec import InvalidAgentError, calling
-from sessions_app.models import OutboxKind, Session
+from sessions_app.models import Item, OutboxKind, Session
 from sessions_app.services import messages, outbox, turns
 from sessions_app.services.access import not_found
 from sessions_app.services.tick import NewItem, Tick
@@ -67,6 +69,25 @@ def as_message(session_pk: int, command: items.SlashCommand) -> items.Message:
         return _message(text_of(session_pk, command.name, command.arguments))
     except OmnigentError:
         return _message(words_of(command))
+
+
+def asked_by(item: Item) -> items.Message | None:
+    """What a stored item asks the agent to do, if it does."""
+    if item.type not in (items.Message.type, items.SlashCommand.type):
+        return None
+    data = items.parse_item(item.type, orjson.loads(item.data))
+    if isinstance(data, items.SlashCommand) and data.kind == "skill":
+        return as_message(item.session_id, data)
+    return data if isinstance(data, items.Message) and data.role == "user" else None
+
+
+def deliver(tick: Tick, session: Session, item: Item, message: items.Message) -> None:
+    """Hand what a stored item asks to the outbox: a turn begins with it."""
+    event = inputs.SessionEvent(type="message", data={})
+    given = inputs.MessageInput(item=message, stable_id=item.stable_id)
+    turns.begin(tick, session)
+    body = messages.forwarded(session, item.public_id, event, given)
+    outbox.put(tick, session, OutboxKind.MESSAGE, body, item_id=item.public_id)
 
 
 def words_of(command: items.SlashCommand) -> str:

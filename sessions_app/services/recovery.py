@@ -1,11 +1,10 @@
 """Changing runners: what the old one was doing is over, and the new one gets what nobody has answered."""
 
-import orjson
-
-from omnigent.protocol import inputs, items
+from omnigent.protocol import items
 from sessions_app.models import Item, Outbox, OutboxKind, Session
-from sessions_app.services import commands, ingest, messages, outbox, turns
+from sessions_app.services import commands, ingest, turns
 from sessions_app.services.memory import recall
+from sessions_app.services.policing import requests
 from sessions_app.services.tick import Tick, tick_of
 
 
@@ -35,7 +34,8 @@ def resume(session_pk: int) -> None:
 def deliver_unanswered(tick: Tick, session: Session, *, past_errors: bool = False) -> bool:
     """When a session ends in a user's message and nothing is on its way, put it into the outbox.
 
-    With `past_errors` the message may have failed before.
+    Where there are policies they are asked first: nobody knows that they were, nor what they say by now. With
+    `past_errors` the message may have failed before.
     """
     # An item of this very transaction comes after it and is not written yet: then this finds nothing.
     written = Item.objects.filter(session=session)
@@ -45,22 +45,11 @@ def deliver_unanswered(tick: Tick, session: Session, *, past_errors: bool = Fals
         last = written.filter(position=session.position).first()
     if last is None or session.status in turns.BUSY or Outbox.objects.filter(session=session).exists():
         return False
-    message = _asked(last)
+    message = commands.asked_by(last)
     if message is None:
         return False
-    event = inputs.SessionEvent(type="message", data={})
-    given = inputs.MessageInput(item=message, stable_id=last.stable_id)
-    turns.begin(tick, session)
-    body = messages.forwarded(session, last.public_id, event, given)
-    outbox.put(tick, session, OutboxKind.MESSAGE, body, item_id=last.public_id)
+    if requests.is_ruled(session.pk):
+        requests.defer_item(tick, session, last, message)
+    else:
+        commands.deliver(tick, session, last, message)
     return True
-
-
-def _asked(item: Item) -> items.Message | None:
-    """What an item asks the agent to do, if it does."""
-    if item.type not in (items.Message.type, items.SlashCommand.type):
-        return None
-    data = items.parse_item(item.type, orjson.loads(item.data))
-    if isinstance(data, items.SlashCommand) and data.kind == "skill":
-        return commands.as_message(item.session_id, data)
-    return data if isinstance(data, items.Message) and data.role == "user" else None

@@ -24,7 +24,8 @@ from omnigent.protocol.inputs import SessionEvent
 from sessions_app.bodies import CreateSession
 from sessions_app.flows.create import create_session
 from sessions_app.running import running_process
-from sessions_app.services import inputs, receipts
+from sessions_app.services import receipts, requesting
+from sessions_app.services.policing.chains import chains_here
 from sessions_app.views.answering import page, principal_of
 from sessions_app.views.sessions import HostRow, hosts_of
 
@@ -126,7 +127,8 @@ def _say(principal: Principal, session_id: str, form: Form) -> bool:
     event = SessionEvent(type="message", data=_message(form))
     key = f"{form.key}-message" if form.key else None
     try:
-        inputs.post(principal, session_id, event, receipts.Receipts(key, orjson.dumps(_message(form))))
+        kept = receipts.Receipts(key, orjson.dumps(_message(form)))
+        requesting.post_unattended(principal, session_id, event, kept, chains_here())
     except OmnigentError as error:
         logger.info("first_message_refused", extra={"session": session_id, "reason": error.message})
         return False

@@ -9,8 +9,8 @@ from django.views.decorators.http import require_POST
 
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol.inputs import SessionEvent
-from sessions_app.flows.policing.desk import chains_here
 from sessions_app.services import requesting
+from sessions_app.services.policing.chains import chains_here
 from sessions_app.services.receipts import Receipts
 from sessions_app.views import questions, sessions
 from sessions_app.views.answering import page, principal_of

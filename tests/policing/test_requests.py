@@ -377,3 +377,28 @@ async def test_a_session_deleted_while_a_message_waits_ends_the_wait(
 
     assert_error(await asyncio.wait_for(waiting, 10), 404, "not_found")
     assert not await rig.run(Session.objects.filter(public_id=session_id).exists)
+
+
+@pytest.mark.parametrize(("words", "is_let_through"), [("deploy it", False), ("read it", True)])
+async def test_a_message_that_waited_for_a_runner_is_judged_when_there_is_one(
+    rig: Policed, runner: ToolRunner, words: str, is_let_through: bool
+) -> None:
+    session_id = await rig.session()
+    await rig.attach(session_id, "gate", answer=deny("not today"), phases=["request"], word="deploy")
+    item = {"item_type": "message", "item_data": said(words)["data"]}
+    await rig.post(session_id, {"type": "external_conversation_item", "data": item})
+    await rig.known(runner)
+
+    bound = await rig.http.patch(f"/v1/sessions/{session_id}", json={"runner_id": runner.runner_id})
+
+    assert bound.status_code == 200, bound.text
+    if is_let_through:
+        await until(lambda: bool(runner.taken), "the runner has it")
+        await posted(rig, runner, session_id, words)
+        return
+
+    async def is_told() -> bool:
+        return await texts(rig, session_id) == [("user", words), ("assistant", SENTINEL)]
+
+    await eventually(is_told, "the conversation says so")
+    assert runner.posted == []

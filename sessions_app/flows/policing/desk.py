@@ -17,7 +17,6 @@ from omnigent.policies.remote import RemotePolicies, RemoteRules
 from omnigent.policies.types import Phase
 from policies_app.building import Builder
 from policies_app.catalogue import catalogue
-from sessions_app.running import process_or_none
 from sessions_app.services.policing.chains import Chains
 
 FOREIGN_THREADS = 8
@@ -111,9 +110,3 @@ class PolicyDesk:
             await self.llm_client.close()
         self._resolver.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
-
-
-def chains_here() -> Chains:
-    """The chains of this process; where no server runs, ones of the moment."""
-    process = process_or_none()
-    return PolicyDesk().chains if process is None else process.policies.chains

@@ -14,8 +14,10 @@ from omnigent.policies.types import PolicyLevel, PolicyRef
 from omnigent.spec import AgentSpec, InvalidAgentError, bundle
 from omnigent.spec.types import LabelDecl, PolicyDecl
 from policies_app.building import Builder
+from policies_app.catalogue import catalogue
 from policies_app.models import DefaultPolicy, KillSwitch, KillSwitchKind
 from sessions_app.models import SessionPolicy
+from sessions_app.running import process_or_none
 from sessions_app.services.policing.facts import Facts, Place
 
 logger = logging.getLogger(__name__)
@@ -175,3 +177,21 @@ def _unreadable(agent: Agent, why: str) -> PolicyRef:
         policy_id=agent.public_id,
         level=PolicyLevel.AGENT,
     )
+
+
+class _NoUrls:
+    """Where no server runs, url policies are known and not asked."""
+
+    seconds = 1.0
+
+    def handler(self, *, policy_id: str, name: str, url: str) -> Callable[[Event], Answer | None]:
+        return _denying("no server runs here that could ask it")
+
+
+def chains_here() -> Chains:
+    """The chains of this process; where no server runs, ones of the moment."""
+    process = process_or_none()
+    if process is not None:
+        return process.policies.chains
+    known = catalogue()
+    return Chains(Builder(registry=known.registry, remotes=_NoUrls()), known.config_policies)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from omnigent.errors import ErrorCode, OmnigentError
@@ -10,9 +10,10 @@ from omnigent.ids import mint
 from omnigent.policies.types import Phase, PolicyEvent
 from omnigent.protocol import attachments, events, inputs, items
 from sessions_app.files import blobs, kinds
-from sessions_app.models import HeldAction, HeldKind, Session, Status
-from sessions_app.services import commands, files, messages
-from sessions_app.services.policing import actions, held
+from sessions_app.models import HeldAction, HeldKind, Item, Outbox, Session, Status
+from sessions_app.services import commands, files, messages, turns
+from sessions_app.services.policing import actions, facts, held
+from sessions_app.services.policing.chains import chains_here
 from sessions_app.services.tick import NewItem, Tick, flat_item, tick_of
 
 GUARDED = frozenset({"message", "slash_command"})
@@ -85,21 +86,42 @@ def held_under(session_pk: int, key: str) -> HeldAction | None:
     return same.order_by("-id").first() if key else None
 
 
+def is_ruled(session_pk: int) -> bool:
+    """Whether a session has policies that may have something to say."""
+    chains = chains_here()
+    return not chains.is_plain(chains.of(facts.read(session_pk)))
+
+
 def defer(session_pk: int, request: PolicyEvent, *, actor: str, kept: Mapping[str, Any]) -> None:
     """Keep a request for which nobody waits: its policies are asked, and then it is posted or denied."""
     with tick_of([session_pk]) as tick:
-        row = HeldAction.objects.create(
-            session_id=session_pk,
-            kind=HeldKind.MESSAGE,
-            digest=actions.digest(request),
-            event=actions.to_json(request),
-            position=0,
-            actor=actor,
-            input=dict(kept),
-            created_at=tick.now,
-            expires_at=tick.now + timedelta(seconds=FORM_SECONDS),
-        )
-        held.ring(row.pk)
+        _keep(session_pk, request, tick.now, actor=actor, kept=kept)
+
+
+def defer_item(tick: Tick, session: Session, item: Item, message: items.Message) -> None:
+    """The same of a message that is in the conversation already, and that nobody has answered."""
+    waiting = HeldAction.objects.filter(session=session, input__item_id=item.public_id)
+    if not waiting.filter(consumed_at__isnull=True).exists():
+        request = event_of(session.pk, inputs.MessageInput(item=message))
+        actor = item.created_by or session.created_by
+        _keep(session.pk, request, tick.now, actor=actor, kept={"item_id": item.public_id, "key": ""})
+
+
+def _keep(
+    session_pk: int, request: PolicyEvent, now: datetime, *, actor: str, kept: Mapping[str, Any]
+) -> None:
+    row = HeldAction.objects.create(
+        session_id=session_pk,
+        kind=HeldKind.MESSAGE,
+        digest=actions.digest(request),
+        event=actions.to_json(request),
+        position=0,
+        actor=actor,
+        input=dict(kept),
+        created_at=now,
+        expires_at=now + timedelta(seconds=FORM_SECONDS),
+    )
+    held.ring(row.pk)
 
 
 def finish(held_pk: int) -> None:
@@ -119,18 +141,30 @@ def finish(held_pk: int) -> None:
 
 
 def _finish(row: HeldAction, outcome: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any] | None:
-    event = inputs.SessionEvent(**{**kept["event"], "tools": tuple(kept["event"]["tools"])})
     with tick_of([row.session_id]) as tick:
         session = tick.sessions.get(row.session_id)
         mine = HeldAction.objects.filter(pk=row.pk, consumed_at__isnull=True)
         if session is None or not mine.update(consumed_at=tick.now):
             return None
         if outcome["action"] == "allow":
-            answer = take(tick, session, event, user_id=kept["user_id"], skill_text=kept["skill_text"])
+            answer = _let_through(tick, session, kept)
         else:
             answer = deny(tick, session, outcome["reason"] or "")
         HeldAction.objects.filter(pk=row.pk).update(outcome={**outcome, "answer": answer})
     return answer
+
+
+def _let_through(tick: Tick, session: Session, kept: Mapping[str, Any]) -> dict[str, Any]:
+    if "item_id" not in kept:
+        event = inputs.SessionEvent(**{**kept["event"], "tools": tuple(kept["event"]["tools"])})
+        return take(tick, session, event, user_id=kept["user_id"], skill_text=kept["skill_text"])
+    item = Item.objects.filter(session=session, public_id=kept["item_id"]).first()
+    message = None if item is None else commands.asked_by(item)
+    is_under_way = session.status in turns.BUSY or Outbox.objects.filter(session=session).exists()
+    if item is None or message is None or is_under_way:
+        return {"queued": False}
+    commands.deliver(tick, session, item, message)
+    return {"queued": True, "item_id": item.public_id}
 
 
 def take(
