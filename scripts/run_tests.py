@@ -17,6 +17,7 @@ from scripts.programs import missing
 from tests.services.postgres import private_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
+SLOWEST = ("--durations=10", "--durations-min=5")
 PROCESSES = "e2e or cluster or browser or chaos or terminal or interop"
 CORE = (
     "tests/api_plumbing",
@@ -33,9 +34,16 @@ CORE = (
     "tests/test_architecture.py",
     "tests/test_docs.py",
     "tests/test_policy_docs.py",
+    "tests/accounts/test_cross_site.py",
     "tests/accounts/test_single_sign_on.py",
+    "tests/inputs/test_envelope.py",
+    "tests/policies_rest/test_redaction.py",
+    "tests/sessions/test_bad_input.py",
+    "tests/sessions/test_files_bad_input.py",
+    "tests/sessions/test_import_bad_archives.py",
+    "tests/tunnel/test_handshake.py",
 )
-"""What no database has a part in, or starts a server of its own on SQLite."""
+"""What no database has a part in: pure code, what is refused at the door, and servers of their own on SQLite."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +72,7 @@ class Part:
         cores = min(os.cpu_count() or 1, 4)
         # Most tests wait (for commits, loops, processes) about as much as they compute.
         workers = os.environ.get("WORKERS", str(cores + 1 if self.waits else cores))
-        arguments = ["-m", self.select, f"--junitxml={report}", "-n", workers]
+        arguments = ["-m", self.select, f"--junitxml={report}", "-n", workers, *SLOWEST]
         if self.database:
             arguments += [f"--ignore={path}" for path in CORE]
         return arguments
