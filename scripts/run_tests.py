@@ -43,7 +43,7 @@ CORE = (
     "tests/sessions/test_import_bad_archives.py",
     "tests/tunnel/test_handshake.py",
 )
-"""What no database has a part in: pure code, what is refused at the door, and servers of their own on SQLite."""
+"""What no database has a part in: pure code, what is refused at the door, servers of their own on SQLite."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
