@@ -21,6 +21,7 @@ def counting(stack: Stack, number: int = COUNT) -> str:
 
 def the_count(stack: Stack, session_id: str) -> str:
     """The text that an undisturbed session gets for the same message."""
+    stack.wait_host()
     session = stack.api.create()
     stream = stack.stream(session["id"])
     stack.api.message(session["id"], texts(stack.api.items(session_id), "user")[0])
