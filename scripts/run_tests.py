@@ -48,11 +48,12 @@ CORE = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """One run of pytest and what it needs."""
+    """One run of pytest and what it needs. Its tests are in `paths`; others are not even collected."""
 
     name: str
     about: str
     select: str
+    paths: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
     database: bool = False
     released: bool = False
@@ -75,7 +76,7 @@ class Part:
         arguments = ["-m", self.select, f"--junitxml={report}", "-n", workers, *SLOWEST]
         if self.database:
             arguments += [f"--ignore={path}" for path in CORE]
-        return arguments
+        return [*arguments, *self.paths]
 
 
 CLUSTER = ("initdb", "postgres", "redis-server")
@@ -93,31 +94,53 @@ PARTS = (
         name="e2e",
         about="real processes: one server on Daphne, SQLite",
         select="e2e and not cluster and not browser and not chaos",
+        paths=("tests/cli", "tests/client", "tests/contract", "tests/e2e"),
         waits=True,
     ),
     Part(
         name="cluster",
         about="real processes: two replicas on uvicorn, PostgreSQL, Redis",
         select="cluster and not browser and not chaos",
+        paths=("tests/e2e", "tests/services"),
         waits=True,
         programs=CLUSTER,
     ),
-    Part(name="terminal", about="the command line tool in tmux", select="terminal", programs=("tmux",)),
-    Part(name="browser", about="the dashboard in Chromium", select="browser", programs=("chromium",)),
+    Part(
+        name="terminal",
+        about="the command line tool in tmux",
+        select="terminal",
+        paths=("tests/cli",),
+        programs=("tmux",),
+    ),
+    Part(
+        name="browser",
+        about="the dashboard in Chromium",
+        select="browser",
+        paths=("tests/browser",),
+        programs=("chromium",),
+    ),
     Part(
         name="chaos",
         about="kill -9 at named and random points",
         select="chaos and not cluster",
+        paths=("tests/chaos",),
         waits=True,
     ),
     Part(
         name="chaos-cluster",
         about="kill -9 with two replicas",
         select="chaos and cluster",
+        paths=("tests/chaos",),
         waits=True,
         programs=CLUSTER,
     ),
-    Part(name="interop", about="the released product's client", select="interop", released=True),
+    Part(
+        name="interop",
+        about="the released product's client",
+        select="interop",
+        paths=("tests/interop",),
+        released=True,
+    ),
 )
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.run_tests import PARTS
+
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = ("omnigent", "agents_app", "policies_app", "sessions_app")
 OURS = (*PRODUCT, "tests", "scripts", "bench")
@@ -212,3 +214,19 @@ def test_no_test_mocks() -> None:
     ]
 
     assert not mocking
+
+
+def test_the_tests_of_a_part_are_where_it_looks_for_them() -> None:
+    marks = {"e2e": "e2e", "cluster": "cluster", "terminal": "terminal", "browser": "browser"}
+    marks |= {"chaos": "chaos", "interop": "interop"}
+    places = {part.name: part.paths for part in PARTS if part.paths}
+
+    strays = [
+        f"{path.relative_to(ROOT)}: {mark}"
+        for path in modules("tests")
+        for mark, part in marks.items()
+        if f"mark.{mark}\n" in path.read_text() or f"mark.{mark}," in path.read_text()
+        if not str(path.relative_to(ROOT)).startswith(tuple(f"{place}/" for place in places[part]))
+    ]
+
+    assert strays == []

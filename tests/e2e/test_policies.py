@@ -81,6 +81,7 @@ def test_a_call_that_was_approved_after_its_runner_died_is_made_once(own_stack: 
     own_stack.wait_host()
     assert question(own_stack, session_id)["elicitation_id"] == asked["elicitation_id"]
     answer(own_stack, session_id, asked, "accept")
+    wait_for(lambda: outputs(own_stack, session_id), seconds=40, what="the call's output")
     own_stack.api.wait_status(session_id, "idle", seconds=40)
 
     assert outputs(own_stack, session_id) == ["once\n"]
