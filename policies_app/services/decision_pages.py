@@ -17,7 +17,7 @@ from policies_app.services import chain
 from policies_app.services.verification import SELECTED
 
 ORDER = Keyset(id_column="decision_id", columns=("seq",))
-EXPORT_ROWS = 1000
+EXPORT_ROWS = 250
 LAST_EPOCH = 253_402_300_799
 Phase = Literal["request", "tool_call", "tool_result", "response", "llm_request", "llm_response"]
 
