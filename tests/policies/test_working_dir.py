@@ -103,23 +103,23 @@ HARMLESS = [
 ]
 ALLOWED = [
     *(
-        "cd /work",
-        "cd /work/",
-        "cd /work/a/../b",
-        "cd /work/./a",
+        "cd /proj",
+        "cd /proj/",
+        "cd /proj/a/../b",
+        "cd /proj/./a",
         "cd src",
         "cd ./src/a",
         "cd -P src",
         "cd -- src",
     ),
     *(
-        "pushd /work/a",
-        "git -C /work log",
+        "pushd /proj/a",
+        "git -C /proj log",
         "git -C src/a log",
-        "git --work-tree=/work status",
-        "cd '/work/a b'",
+        "git --work-tree=/proj status",
+        "cd '/proj/a b'",
     ),
-    *("bash -c 'cd /work && ls'", "cd /work && git -C /work/a log"),
+    *("bash -c 'cd /proj && ls'", "cd /proj && git -C /proj/a log"),
 ]
 NOT_ALLOWED = [
     *(
@@ -128,7 +128,7 @@ NOT_ALLOWED = [
         "popd",
         "pushd +1",
         "cd /workspace",
-        "cd /work/../etc",
+        "cd /proj/../etc",
         "cd /",
         "cd ..",
         "cd src/../..",
@@ -137,15 +137,15 @@ NOT_ALLOWED = [
     *(
         "cd ~",
         "cd ~/../src",
-        "cd /work/$X",
-        "cd /work/{a,../..}",
+        "cd /proj/$X",
+        "cd /proj/{a,../..}",
         "cd src*",
         "cd a b",
         "cd src src",
         "cd -- -x",
     ),
-    *("cd /work; cd /etc", "CDPATH=/ cd src", "export CD'PATH'=/; cd src", "git -C /work -C / log", "git -C"),
-    *("git --work-tree /etc status", "git worktree add /work/x", "cd $(cat x)", "cd '/work'$X"),
+    *("cd /proj; cd /etc", "CDPATH=/ cd src", "export CD'PATH'=/; cd src", "git -C /proj -C / log", "git -C"),
+    *("git --work-tree /etc status", "git worktree add /proj/x", "cd $(cat x)", "cd '/proj'$X"),
 ]
 
 
@@ -162,12 +162,12 @@ def test_a_command_that_stays_passes(command: str) -> None:
 
 @pytest.mark.parametrize("command", ALLOWED)
 def test_an_allowed_directory_and_all_below_it_may_be_entered(command: str) -> None:
-    assert result_of(block_working_dir_changes(allowed_dirs=["/work/", "src"]), shell(command)) == "ALLOW"
+    assert result_of(block_working_dir_changes(allowed_dirs=["/proj/", "src"]), shell(command)) == "ALLOW"
 
 
 @pytest.mark.parametrize("command", NOT_ALLOWED)
 def test_nothing_but_the_allowed_directories_may_be_entered(command: str) -> None:
-    assert result_of(block_working_dir_changes(allowed_dirs=["/work", "src"]), shell(command)) == "DENY"
+    assert result_of(block_working_dir_changes(allowed_dirs=["/proj", "src"]), shell(command)) == "DENY"
 
 
 def test_the_working_directory_itself_can_be_allowed() -> None:
@@ -221,7 +221,7 @@ def test_a_long_command_takes_no_long_time(command: str) -> None:
         ({"block_cd": False, "block_worktree": False}, "nothing would be blocked"),
         ({"block_cd": 1}, "true or false"),
         ({"action": "allow"}, "deny or ask"),
-        ({"allowed_dirs": "/work"}, "allowed_dirs must be a list"),
+        ({"allowed_dirs": "/proj"}, "allowed_dirs must be a list"),
         ({"allowed_dirs": [""]}, "allowed_dirs must be a list"),
         ({"shell_tools": []}, "one or more"),
     ],
