@@ -8,18 +8,20 @@ from django.conf import settings
 from django.core.checks import CheckMessage, register
 
 from omnigent.policies.registry import Registry
+from omnigent.policies.remote import RemotePolicies
 from omnigent.spec.types import PolicyDecl
 from policies_app.catalogue import Catalogue, build_catalogue
 from policies_app.checks import check_catalogue
 
 
 class PoliciesConfig(AppConfig):
-    """Server-wide policies and their catalogue."""
+    """Server-wide policies and their catalogue; `remotes` asks url policies while a server runs."""
 
     name = "policies_app"
     verbose_name = "Policies"
     default_auto_field = "django.db.models.BigAutoField"
     catalogue: Catalogue
+    remotes: RemotePolicies | None = None
 
     def ready(self) -> None:
         """Find the handlers, once."""

@@ -15,7 +15,7 @@ from policies_app.admin.switching import policy_at
 from policies_app.admin.trying import backtested
 from policies_app.catalogue import catalogue
 from policies_app.models import Decision, DefaultPolicy, PolicyType
-from policies_app.services import default_policies
+from policies_app.services import default_policies, endpoints
 from policies_app.services.default_policies import NewPolicy
 
 LATEST = 6
@@ -150,6 +150,7 @@ def _page(
         policy=policy,
         choices=list(handlers.choices(registry, entry.handler)) if entry else [],
         decisions=list(decided.defer("input", "steps", "shadow").order_by("-seq")[:LATEST]),
+        endpoint=endpoints.status_of(policy.handler) if policy and entry is None else None,
         is_open=is_open,
         trial=trial,
         may_delete=pages.has_delete_permission(request),

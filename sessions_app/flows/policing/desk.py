@@ -17,6 +17,7 @@ from omnigent.policies.remote import RemotePolicies, RemoteRules
 from omnigent.policies.types import Phase
 from policies_app.building import Builder
 from policies_app.catalogue import catalogue
+from policies_app.services import endpoints
 from sessions_app.services.policing.chains import Chains
 
 FOREIGN_THREADS = 8
@@ -91,6 +92,7 @@ class PolicyDesk:
             fail_open_phases=frozenset(map(Phase, settings.OMNIGENT_POLICY_URL_FAIL_OPEN_PHASES)),
         )
         self.urls = RemotePolicies(OutboundClient(Guard(known.outbound, self._resolver)), rules)
+        endpoints.asks_through(self.urls)
         builder = Builder(
             registry=known.registry,
             remotes=Urls(self.urls, rules.timeout_seconds),
@@ -105,6 +107,7 @@ class PolicyDesk:
 
     async def close(self) -> None:
         """End what it holds; a handler that still runs is left to itself."""
+        endpoints.asks_through(None)
         await self.urls.aclose()
         if self.llm_client is not None:
             await self.llm_client.close()
