@@ -8,8 +8,7 @@ import django
 
 django.setup()
 
-from django.apps import apps  # Django must be set up before anything that imports models
-
+# Django must be set up before anything that imports models.
 from omnigent.accounts.admission import admit_connection
 from omnigent.accounts.gate import Gate
 from omnigent.accounts.services.tokens import record_use
@@ -20,6 +19,7 @@ from omnigent.api.views import health
 from omnigent.errors import OmnigentError
 from sessions_app.process import Process
 from sessions_app.routing import consumer_for
+from sessions_app.running import running_process
 
 
 class Router:
@@ -63,8 +63,7 @@ class Router:
     @property
     def process(self) -> Process:
         """What this server process has once."""
-        process: Process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
-        return process
+        return running_process()
 
     async def ordinary(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer through Django's middleware, views and templates."""

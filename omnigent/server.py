@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> None:
         process = import_string("sessions_app.process.build_process")(
             address=settings.OMNIGENT_INTERNAL_ADDRESS or url
         )
-        apps.get_app_config("sessions_app").process = process  # type: ignore[attr-defined]
+        apps.get_app_config("sessions_app").process = process  # type: ignore[attr-defined]  # SessionsConfig
         lifecycle = Lifecycle(
             process=process,
             announce=lambda: announce(url, setup_token),

@@ -23,7 +23,7 @@ _COMPUTED = ("created", "updated", "active_response_id", "error", "label_pairs",
 
 
 @kept
-def _statement(has_after: bool, has_before: bool, ascending: bool, by_title: bool) -> Statement:  # noqa: FBT001
+def _statement(has_after: bool, has_before: bool, ascending: bool, by_title: bool) -> Statement:  # noqa: FBT001 - keys of a cache
     rows = Session.objects.children_of(Slot("parent"))
     if by_title:
         rows = rows.filter(title=Slot("title"))

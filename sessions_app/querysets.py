@@ -85,7 +85,7 @@ def has_message_under_way() -> Exists:
 
 def _labelled(key: str | Expression) -> models.QuerySet:  # type: ignore[type-arg]  # see above
     labels = apps.get_model("sessions_app", "SessionLabel").objects
-    found: models.QuerySet = labels.filter(session=OuterRef("pk"), key=key).order_by()  # type: ignore[type-arg]
+    found: models.QuerySet = labels.filter(session=OuterRef("pk"), key=key).order_by()  # type: ignore[type-arg]  # see above
     return found
 
 

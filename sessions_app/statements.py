@@ -53,7 +53,7 @@ class Past(Func):
         self.slot = slot
         self.operator = ">" if ascending else "<"
 
-    def as_sql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> _SqlParams:  # type: ignore[override]
+    def as_sql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> _SqlParams:  # type: ignore[override]  # the stubs know no holes
         quote = connection.ops.quote_name
         own = [compiler.compile(expression)[0] for expression in self.get_source_expressions()]
         condition = f"cursor_row.{quote('public_id')} = %s"

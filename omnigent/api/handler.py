@@ -96,7 +96,7 @@ class PooledHandler(BaseHandler):
         if isinstance(response, FileResponse):
             response.block_size = CHUNK
         # Django's own handlers mark responses so that `request_finished` names its sender.
-        response._handler_class = self.__class__  # type: ignore[attr-defined]
+        response._handler_class = self.__class__  # type: ignore[attr-defined]  # the stubs leave it out
         assert isinstance(response, HttpResponse | StreamingHttpResponse)
         return response
 

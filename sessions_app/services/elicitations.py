@@ -1,7 +1,7 @@
 """Elicitations: recorded when asked, answered once, void when their turn is over."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, cast
 
 from omnigent.protocol import events
 from sessions_app.models import Elicitation, ElicitationStatus, HeldKind, Session
@@ -97,7 +97,8 @@ def answer(
     )
     if won:
         _forget(session, elicitation_id)
-        tick.append(session, events.ElicitationResolved(elicitation_id=elicitation_id, action=action))  # type: ignore[arg-type]
+        given = cast("Literal['accept', 'decline', 'cancel']", action)  # a key of ANSWERS
+        tick.append(session, events.ElicitationResolved(elicitation_id=elicitation_id, action=given))
     row = Elicitation.objects.filter(session=session, public_id=elicitation_id).first()
     return None if row is None else Answered(row, was_answered_now=bool(won))
 

@@ -2,7 +2,7 @@
 
 import os
 
-from tests.settings import *  # noqa: F403
+from tests.settings import *  # noqa: F403 - settings are read as attributes of this module
 from tests.settings import DATABASES, INSTALLED_APPS
 
 INSTALLED_APPS = [name for name in INSTALLED_APPS if not name.endswith("_app")]

@@ -135,7 +135,7 @@ def test_both_cursors_cost_one_statement(rows: list[str], django_assert_num_quer
 @pytest.mark.parametrize("name", ["after", "before"])
 def test_a_cursor_that_is_no_id_is_404(name: str, text: str) -> None:
     with pytest.raises(OmnigentError) as caught:
-        PageQuery(**{name: text}).page("conv")  # type: ignore[arg-type]
+        PageQuery(**{name: text}).page("conv")  # type: ignore[arg-type]  # a wrong type is the point
 
     assert caught.value.status == 404
     assert caught.value.message == "Not found."

@@ -80,7 +80,7 @@ async def test_a_broken_connection_is_replaced(pool: DatabasePool) -> None:
         # What a lost server looks like from here: the handle is closed and an error was noted.
         connection.connection.close()
         connection.errors_occurred = True
-        connection.is_usable = lambda: False  # type: ignore[method-assign]
+        connection.is_usable = lambda: False  # type: ignore[method-assign]  # plays a lost connection
         return connections["default"]
 
     broken = [await pool.run(break_it) for _ in range(2)]

@@ -108,7 +108,7 @@ async def open_raw(
 async def stalled(server: Program, path: str) -> asyncio.StreamWriter:
     """A client that asks for something and does not read it."""
     _, writer = await open_raw(server, read_limit=1024)
-    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    writer.transport.pause_reading()  # type: ignore[attr-defined]  # the stubs know less of it than there is
     writer.write(request_head(server, "GET", path))
     await writer.drain()
     return writer
@@ -321,7 +321,7 @@ async def test_refused_handshakes(server: Program, path: str, headers: dict[str,
 
 
 async def test_the_internal_origin_may_connect(server: Program) -> None:
-    async with connect(socket_url(server, "/ws/echo"), origin="omnigent://internal") as socket:  # type: ignore[arg-type]
+    async with connect(socket_url(server, "/ws/echo"), origin="omnigent://internal") as socket:  # type: ignore[arg-type]  # the stubs know less of it than there is
         await socket.send("x")
         assert await socket.recv() == "local 1 x"
 

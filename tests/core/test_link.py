@@ -101,7 +101,7 @@ def make_link(port: int, **options: object) -> Link:
         "hello": lambda: "hello",
         "on_text": ignore,
     }
-    return Link(**(arguments | options))  # type: ignore[arg-type]
+    return Link(**(arguments | options))  # type: ignore[arg-type]  # options by name, of many types
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -9,7 +9,7 @@ from omnigent.host.config import ConfigError, HostConfig, HostOptions, resolve
 
 def config(tmp_path: Path, *, environ: dict[str, str] | None = None, **options: object) -> HostConfig:
     fields = {"server": "http://127.0.0.1:6767", "data_dir": str(tmp_path / "data"), **options}
-    return resolve(HostOptions(**fields), environ or {})  # type: ignore[arg-type]
+    return resolve(HostOptions(**fields), environ or {})  # type: ignore[arg-type]  # options by name, of many types
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ async def server(transactional_db: None, quick: Settings) -> AsyncIterator[Door]
 @pytest.fixture
 async def http(server: Door) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the whole application."""
-    transport = httpx.ASGITransport(app=server)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app=server)  # type: ignore[arg-type]  # our ASGI types are narrower than httpx's
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:6767", timeout=30) as client:
         yield client
 

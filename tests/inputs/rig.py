@@ -105,7 +105,7 @@ class Rig:
             shown = await self.snapshot(session_id)
             return shown if shown["status"] == word else None
 
-        return await eventually(reached, f"status {word}")  # type: ignore[return-value]
+        return await eventually(reached, f"status {word}")  # type: ignore[return-value]  # it waits for a true value
 
     async def items(self, session_id: str) -> list[dict[str, Any]]:
         answer = await self.http.get(f"/v1/sessions/{session_id}/items?limit=1000")
@@ -133,7 +133,7 @@ class Rig:
 
     async def counts(self) -> list[int]:
         """How many rows there are of what an input could leave behind."""
-        return await self.run(lambda: [model.objects.count() for model in COUNTED])  # type: ignore[attr-defined]
+        return await self.run(lambda: [model.objects.count() for model in COUNTED])  # type: ignore[attr-defined]  # the stubs know no manager of a model in general
 
     async def row(self, session_id: str) -> Session:
         return await self.run(Session.objects.get, public_id=session_id)

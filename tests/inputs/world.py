@@ -106,7 +106,7 @@ class World:
         self.numbers = count(1)
         self.door = Door()
         await self.door.start()
-        transport = httpx.ASGITransport(app=self.door)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(app=self.door)  # type: ignore[arg-type]  # our ASGI types are narrower than httpx's
         self.http = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:6767", timeout=30)
         self.rig = Rig(door=self.door, http=self.http)
         self.host = FakeHost(self.door, host_id=secrets.token_hex(16))

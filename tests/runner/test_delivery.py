@@ -23,7 +23,7 @@ async def test_a_turn_survives_lost_tunnels_without_loss_or_double(tmp_path: Pat
         stream = rig.server.subscribe()
         await rig.server.say("Count to 60 slowly")
         for part in ("5 ", "20 ", "40 "):
-            await until(lambda part=part: f" {part}" in stream.text())  # type: ignore[misc]
+            await until(lambda part=part: f" {part}" in stream.text())  # type: ignore[misc]  # a lambda with a default cannot be inferred
             tunnel = await rig.server.tunnel()
             await tunnel.close(1012)
             await tunnel.closed.wait()

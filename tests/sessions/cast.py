@@ -34,7 +34,7 @@ class Caller:
         request = RequestFactory().generic(
             method, path, content, content_type="application/json", headers=headers
         )
-        request.principal = self.principal  # type: ignore[attr-defined]
+        request.principal = self.principal  # type: ignore[attr-defined]  # what the middleware sets
         view = resolve(unquote(urlsplit(path).path))
         with transaction.atomic():
             return Answered(view.func(request, *view.args, **view.kwargs))

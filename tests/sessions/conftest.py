@@ -39,7 +39,7 @@ async def server(process: Process) -> Gate:
 @pytest.fixture
 async def http(server: Gate) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the whole application."""
-    transport = httpx.ASGITransport(app=server)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app=server)  # type: ignore[arg-type]  # our ASGI types are narrower than httpx's
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:6767") as client:
         yield client
 

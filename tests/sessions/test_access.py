@@ -103,7 +103,7 @@ def listed(principal: Principal, **filters: str) -> list[str]:
         shows_level=True,
         runner_id=principal.runner_id or "",
     )
-    page = listing.read(viewer, listing.Filters(kind="any", **filters), Page(limit=50))  # type: ignore[arg-type]
+    page = listing.read(viewer, listing.Filters(kind="any", **filters), Page(limit=50))  # type: ignore[arg-type]  # filters by name, of many types
     return [row["id"] for row in page["data"]]
 
 

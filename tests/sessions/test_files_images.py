@@ -41,7 +41,7 @@ async def test_an_image_over_2048_pixels_is_shrunk(
 
     with Image.open(BytesIO(content)) as image:
         assert (image.format, image.size) == (form, (2048, 512))
-        red, green, blue = image.convert("RGB").getpixel((1000, 250))  # type: ignore[misc]
+        red, green, blue = image.convert("RGB").getpixel((1000, 250))  # type: ignore[misc]  # RGB pixels are triples
     assert (abs(red - 200) < 12, abs(green - 30) < 12, abs(blue - 30) < 12) == (True, True, True)
     assert await left(process, media) == (1, 1, 1)
 

@@ -54,7 +54,7 @@ async def tree(process: Process, agent: Agent) -> Session:
 
 async def everything(process: Process, media: Path) -> tuple[int, ...]:
     """How many rows and stored files there are."""
-    rows = await process.pool.run(lambda: [table.objects.count() for table in TABLES])  # type: ignore[attr-defined]
+    rows = await process.pool.run(lambda: [table.objects.count() for table in TABLES])  # type: ignore[attr-defined]  # the stubs know no manager of a model in general
     return (*rows, len(on_disk(media)))
 
 
@@ -228,7 +228,7 @@ async def test_the_importer_owns_the_copy_whoever_made_the_original(
 ) -> None:
     settings.OMNIGENT_AUTH_MODE = "header"
     settings.OMNIGENT_TRUSTED_PROXIES = ("127.0.0.1/32",)
-    transport = httpx.ASGITransport(app=server)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app=server)  # type: ignore[arg-type]  # our ASGI types are narrower than httpx's
 
     def build() -> Session:
         session = make_session(agent, owner="ann")

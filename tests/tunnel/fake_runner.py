@@ -12,12 +12,11 @@ from types import TracebackType
 from typing import Any
 
 import orjson
-from django.apps import apps
 
 from omnigent.api.asgi import Application
 from omnigent.ids import runner_id_for
 from omnigent.protocol import frames, sse
-from sessions_app.process import Process
+from sessions_app.running import running_process
 from sessions_app.tunnels.tunnel import Tunnel
 from tests.api_plumbing.asgi_client import Socket
 from tests.stream.servers import until
@@ -89,8 +88,7 @@ class FakeRunner:
         await until(lambda: self._held() not in (held, None))
 
     def _held(self) -> Tunnel | None:
-        process: Process = apps.get_app_config("sessions_app").process  # type: ignore[attr-defined]
-        return process.tunnels.get("runner", self.runner_id)
+        return running_process().tunnels.get("runner", self.runner_id)
 
     async def hang_up(self, code: int = 1006) -> None:
         """Lose the tunnel; what is on its streams stays."""

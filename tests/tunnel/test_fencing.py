@@ -168,8 +168,8 @@ class Ends:
 async def test_a_slow_registration_does_not_replace_a_newer_one() -> None:
     ends = Ends()
     bare = {"kind": "runner", "name": "r", "capabilities": frozenset[str](), "send": ends.send}
-    newer = Tunnel(generation=2, close=ends.close, **bare)  # type: ignore[arg-type]
-    older = Tunnel(generation=1, close=ends.close, **bare)  # type: ignore[arg-type]
+    newer = Tunnel(generation=2, close=ends.close, **bare)  # type: ignore[arg-type]  # arguments by name, of many types
+    older = Tunnel(generation=1, close=ends.close, **bare)  # type: ignore[arg-type]  # arguments by name, of many types
     tunnels = Tunnels()
 
     assert tunnels.add(newer) is None

@@ -194,8 +194,7 @@ async def test_a_hosts_exit_report_fails_what_its_runner_did(process: Process, a
             error = "exit code 1\n--- runner log tail ---\nTraceback"
             exited = host_frames.RunnerExited(runner_id=runner_id_for(name), error=error, had_connected=True)
             socket.text(host_frames.render(exited))
-        failed = lambda: Session.objects.get(pk=session.pk).status == "failed"  # noqa: E731
-        await until(lambda: process.pool.run(failed))
+        await until(lambda: process.pool.run(lambda: Session.objects.get(pk=session.pk).status == "failed"))
 
     error = await process.pool.run(lambda: Session.objects.get(pk=session.pk).last_task_error)
     assert (error["code"], error["message"]) == ("runner_disconnected", "exit code 1")

@@ -123,7 +123,7 @@ def test_an_event_that_breaks_its_handler_is_left_out() -> None:
     feed.message()
     other.message()
     unit = feed.unit(status("running"), response("in_progress"), text("a"), text("b"), number=7)
-    unit.batch = [*unit.batch[:3], Explosive(), *unit.batch[3:]]  # type: ignore[list-item]
+    unit.batch = [*unit.batch[:3], Explosive(), *unit.batch[3:]]  # type: ignore[list-item]  # no event at all is the point
 
     outcomes = commit.commit([unit, other.unit(status("running"), response("in_progress"), text("fine"))])
     feed.take(response("completed"), status("idle"))
