@@ -130,7 +130,7 @@ def test_a_chain_keeps_the_score_and_holds_the_tool_that_follows() -> None:
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"threshold": -1}, "threshold must be an integer"),
+        ({"threshold": -1}, "threshold must be at least 0"),
         ({"threshold": True}, "threshold must be an integer"),
         ({"tool_points": {"a": -5}}, "tool_points.a"),
         ({"tool_points": ["a"]}, "tool_points must be an object"),

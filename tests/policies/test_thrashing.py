@@ -99,8 +99,8 @@ def test_only_tool_results_are_looked_at() -> None:
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"consecutive_threshold": -1}, "consecutive_threshold must be an integer of at least 0"),
-        ({"window": 0}, "window must be an integer of at least 1"),
+        ({"consecutive_threshold": -1}, "consecutive_threshold must be at least 0"),
+        ({"window": 0}, "window must be at least 1"),
         ({"window": True}, "window must be an integer"),
         ({"window_error_rate": 1.1}, "between 0 and 1"),
         ({"window_error_rate": float("nan")}, "between 0 and 1"),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from omnigent.policies.answers import is_reserved
+from omnigent.policies.builtins.parameters import whole_number
 from omnigent.policies.calls import (
     Answer,
     Event,
@@ -105,7 +106,7 @@ def risk_score_policy(  # noqa: PLR0913 - the parameters an operator may write, 
     reason: str = "",
 ) -> Handler:
     """Hold guarded tools once the score, which never sinks, has reached the threshold."""
-    _check_whole("threshold", threshold)
+    whole_number("threshold", threshold, 0)
     by_tool = _checked_points("tool_points", tool_points)
     by_label = {k.casefold(): v for k, v in _checked_points("sensitive_labels", sensitive_labels).items()}
     by_actor = _checked_points("initial_scores_by_actor", initial_scores_by_actor)
@@ -192,18 +193,13 @@ def _parsed(text: str) -> object:
         return None
 
 
-def _check_whole(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"{name} must be an integer of at least 0")
-
-
 def _checked_points(parameter: str, value: Mapping[str, int] | None) -> dict[str, int]:
     if value is None:
         return {}
     if not isinstance(value, Mapping) or not all(isinstance(key, str) and key for key in value):
         raise ValueError(f"{parameter} must be an object of names with points")
     for key, points in value.items():
-        _check_whole(f"{parameter}.{key}", points)
+        whole_number(f"{parameter}.{key}", points, 0)
     return dict(value)
 
 

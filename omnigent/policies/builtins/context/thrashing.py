@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+from omnigent.policies.builtins.parameters import whole_number
 from omnigent.policies.calls import Answer, Event, Handler, allow, phase_of, set_state, state_of, verdict
 from omnigent.policies.types import Phase
 
@@ -59,8 +60,8 @@ def detect_thrashing(
     consecutive_threshold: int = 5, window: int = 10, window_error_rate: float = 0.8, action: str = "ASK"
 ) -> Handler:
     """Remember whether each tool result was a failure and act on too many of them."""
-    _check_whole("consecutive_threshold", consecutive_threshold, least=0)
-    _check_whole("window", window, least=1)
+    whole_number("consecutive_threshold", consecutive_threshold, 0)
+    whole_number("window", window, 1)
     if isinstance(window_error_rate, bool) or not isinstance(window_error_rate, int | float):
         raise ValueError("window_error_rate must be a number")
     if not 0 <= window_error_rate <= 1:
@@ -100,8 +101,3 @@ def _is_failure(event: Event) -> bool:
     text = result if isinstance(result, str) else json.dumps(result, default=str)
     start = text.lstrip()[:LOOKED_AT].lower()
     return start.startswith(_ERROR_STARTS) or _ERROR_OBJECT.match(start) is not None
-
-
-def _check_whole(name: str, value: object, *, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}")

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from omnigent.policies.builtins.github.repositories import repository_of
+from omnigent.policies.builtins.parameters import filled_texts
 from omnigent.policies.calls import SHELL_TOOLS
 
 DEFAULT_PREFIXES = ("mcp__github__", "github__")
@@ -54,34 +55,10 @@ PARAMS_SCHEMA: dict[str, Any] = {
 }
 
 
-def switch(name: str, value: object) -> bool:
-    """A yes or no; ValueError for anything else."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} must be true or false")
-    return value
-
-
-def texts(name: str, values: object) -> tuple[str, ...]:
-    """A list of texts that are not empty; ValueError for anything else."""
-    is_list = isinstance(values, list | tuple | set | frozenset)
-    rows = list(values) if is_list and isinstance(values, Iterable) else [None]
-    known = tuple(row.strip() for row in rows if isinstance(row, str) and row.strip())
-    if len(known) != len(rows):
-        raise ValueError(f"{name} must be a list of texts that are not empty")
-    return known
-
-
 def repositories(name: str, values: object) -> frozenset[str]:
     """Repositories as `owner/repo` in lower case; ValueError naming the one that is none."""
-    named = {text: repository_of(text) for text in texts(name, values)}
+    named = {text: repository_of(text) for text in filled_texts(name, values)}
     for text, repo in named.items():
         if repo is None:
             raise ValueError(f"{name}: {text!r} is neither owner/repo nor an address on github.com")
     return frozenset(repo for repo in named.values() if repo is not None)
-
-
-def sentence(name: str, value: object) -> str:
-    """A text that may be empty; ValueError for anything else."""
-    if not isinstance(value, str):
-        raise ValueError(f"{name} must be a text")
-    return value.strip()

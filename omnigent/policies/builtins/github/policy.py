@@ -8,11 +8,9 @@ from omnigent.policies.builtins.github.parameters import (
     DEFAULT_PREFIXES,
     DEFAULT_SHELL_TOOLS,
     repositories,
-    sentence,
-    switch,
-    texts,
 )
 from omnigent.policies.builtins.github.tools import tool_operation
+from omnigent.policies.builtins.parameters import filled_texts, sentence, switch
 from omnigent.policies.calls import Answer, Event, Handler, ask, call_of, command_of
 
 
@@ -37,14 +35,14 @@ def github_policy(  # noqa: PLR0913 - the parameters are those of the schema
         read_all=switch("read_all", read_all),
         read_repos=repositories("read_repos", read_repos),
         write_repos=repositories("write_repos", write_repos),
-        write_branches=texts("write_branches", write_branches),
+        write_branches=filled_texts("write_branches", write_branches),
         allow_destructive=switch("allow_destructive", allow_destructive),
         deny_tag_push=switch("deny_tag_push", deny_tag_push),
         deny_force_push=switch("deny_force_push", deny_force_push),
         deny_reason=sentence("deny_reason", deny_reason),
     )
-    prefixes = texts("mcp_tool_prefixes", mcp_tool_prefixes)
-    shells = frozenset(texts("shell_tools", shell_tools))
+    prefixes = filled_texts("mcp_tool_prefixes", mcp_tool_prefixes)
+    shells = frozenset(filled_texts("shell_tools", shell_tools))
 
     def evaluate(event: Event) -> Answer | None:
         call = call_of(event)

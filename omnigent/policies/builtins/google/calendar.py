@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from omnigent.policies.builtins.google import tool_names as known
-from omnigent.policies.builtins.google.parameters import sentence, switch, texts
+from omnigent.policies.builtins.parameters import filled_texts, sentence, switch
 from omnigent.policies.calls import Answer, Event, Handler, call_of, deny
 
 
@@ -21,7 +21,7 @@ def gcalendar_policy(
         **dict.fromkeys(known.CALENDAR_CREATES, switch("allow_create_events", allow_create_events)),
         **dict.fromkeys(known.CALENDAR_CHANGES, switch("allow_modify_events", allow_modify_events)),
     }
-    prefixes, reason = texts("tool_prefixes", tool_prefixes), sentence("deny_reason", deny_reason)
+    prefixes, reason = filled_texts("tool_prefixes", tool_prefixes), sentence("deny_reason", deny_reason)
 
     def evaluate(event: Event) -> Answer | None:
         if (call := call_of(event)) is None:

@@ -11,7 +11,8 @@ from omnigent.policies.builtins.google.identifiers import (
     remembered,
     targets_of,
 )
-from omnigent.policies.builtins.google.parameters import action, files, sentence, switch, texts
+from omnigent.policies.builtins.google.parameters import action, files
+from omnigent.policies.builtins.parameters import filled_texts, sentence, switch
 from omnigent.policies.calls import (
     Answer,
     Event,
@@ -68,7 +69,7 @@ def gdrive_policy(  # noqa: PLR0913 - the parameters are those of the schema
         confidential_files=files("confidential_files", confidential_files),
         write_down_action=action("write_down_action", write_down_action),
     )
-    prefixes, reason = texts("tool_prefixes", tool_prefixes), sentence("deny_reason", deny_reason)
+    prefixes, reason = filled_texts("tool_prefixes", tool_prefixes), sentence("deny_reason", deny_reason)
 
     def evaluate(event: Event) -> Answer | None:
         if (done := finished_call_of(event)) is not None:

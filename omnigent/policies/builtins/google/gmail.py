@@ -10,7 +10,7 @@ from omnigent.policies.builtins.google.identifiers import (
     remembered,
     targets_of,
 )
-from omnigent.policies.builtins.google.parameters import sentence, switch, texts
+from omnigent.policies.builtins.parameters import filled_texts, sentence, switch
 from omnigent.policies.calls import Answer, Event, Handler, allow, call_of, deny, finished_call_of
 
 CREATED = "gmail_created_draft_ids"
@@ -36,7 +36,7 @@ def gmail_policy(
         **dict.fromkeys(known.GMAIL_DRAFT_CREATES | known.GMAIL_DRAFT_CHANGES, may_draft),
         **dict.fromkeys(known.GMAIL_CHANGES, switch("allow_modify", allow_modify)),
     }
-    prefixes, reason = texts("tool_prefixes", tool_prefixes), sentence("deny_reason", deny_reason)
+    prefixes, reason = filled_texts("tool_prefixes", tool_prefixes), sentence("deny_reason", deny_reason)
 
     def evaluate(event: Event) -> Answer | None:
         if (done := finished_call_of(event)) is not None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from omnigent.policies.builtins.google.identifiers import file_id_of
 from omnigent.policies.builtins.google.tool_names import DEFAULT_PREFIXES
+from omnigent.policies.builtins.parameters import filled_texts
 
 ACTIONS = ("DENY", "ASK")
 
@@ -69,25 +70,9 @@ CALENDAR_SCHEMA = _schema(
 )
 
 
-def switch(name: str, value: object) -> bool:
-    """A yes or no; ValueError for anything else."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} must be true or false")
-    return value
-
-
-def texts(name: str, values: object) -> tuple[str, ...]:
-    """A list of texts that are not empty; ValueError for anything else."""
-    rows = list(values) if isinstance(values, list | tuple | set | frozenset) else [None]
-    known = tuple(row.strip() for row in rows if isinstance(row, str) and row.strip())
-    if len(known) != len(rows):
-        raise ValueError(f"{name} must be a list of texts that are not empty")
-    return known
-
-
 def files(name: str, values: object) -> frozenset[str]:
     """Identifiers of files, given as such or as addresses."""
-    return frozenset(file_id_of(text) for text in texts(name, values))
+    return frozenset(file_id_of(text) for text in filled_texts(name, values))
 
 
 def action(name: str, value: object) -> str:
@@ -96,10 +81,3 @@ def action(name: str, value: object) -> str:
     if known not in ACTIONS:
         raise ValueError(f"{name} must be DENY or ASK")
     return known
-
-
-def sentence(name: str, value: object) -> str:
-    """A text that may be empty; ValueError for anything else."""
-    if not isinstance(value, str):
-        raise ValueError(f"{name} must be a text")
-    return value.strip()

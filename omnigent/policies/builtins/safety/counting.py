@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from omnigent.policies.builtins.safety.parameters import whole_number
+from omnigent.policies.builtins.parameters import whole_number
 from omnigent.policies.calls import (
     Answer,
     Call,

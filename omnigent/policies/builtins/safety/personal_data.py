@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from omnigent.policies.builtins.safety.parameters import one_of, texts
+from omnigent.policies.builtins.parameters import one_of, texts
 from omnigent.policies.calls import Answer, Event, Handler, attached_texts, phase_of, user_text, verdict
 
 SHOWN = 20

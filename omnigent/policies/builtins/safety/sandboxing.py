@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from omnigent.policies.builtins.safety.parameters import one_of, texts
+from omnigent.policies.builtins.parameters import one_of, texts
 from omnigent.policies.calls import Answer, Event, Handler, allow, call_of
 
 START = "sys_agent_start"

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Any
 
-from omnigent.policies.builtins.safety.parameters import texts
+from omnigent.policies.builtins.parameters import texts
 from omnigent.policies.calls import Answer, Event, Handler, call_of, deny, phase_of, user_text
 
 _ARGUMENT_OF = {"load_skill": "name", "read_skill_file": "skill_name", "Skill": "skill"}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from omnigent.policies.builtins.safety.parameters import whole_number
+from omnigent.policies.builtins.parameters import whole_number
 from omnigent.policies.calls import SHELL_TOOLS, Answer, Call, Event, Handler, ask, call_of, deny
 from omnigent.policies.shell import SHELLS, Parsed, Segment, parse
 
