@@ -77,8 +77,9 @@ def _count(counter: Counter) -> bool:
     now = timezone.now()
     over = now - timedelta(seconds=settings.OMNIGENT_LOGIN_WINDOW_SECONDS)
     rows = LoginThrottle.objects.filter(key=counter.key)
+    open_rows = rows.filter(since__gt=over, attempts__lt=counter.limit)
     with transaction.atomic():
-        if rows.filter(since__gt=over, attempts__lt=counter.limit).update(attempts=F("attempts") + 1):
+        if open_rows.update(attempts=F("attempts") + 1):
             return True
         if rows.filter(since__lte=over).update(attempts=1, since=now):
             return True
@@ -86,4 +87,5 @@ def _count(counter: Counter) -> bool:
         _, is_new = LoginThrottle.objects.get_or_create(
             key=counter.key, defaults={"attempts": 1, "since": now}
         )
-        return is_new
+        # Another first attempt may have made the row meanwhile: then this one is counted beside it.
+        return is_new or bool(open_rows.update(attempts=F("attempts") + 1))
