@@ -3,8 +3,18 @@
 from collections.abc import Iterator
 
 import pytest
+from django.db import connection
 
 from omnigent.api.pool import DatabasePool
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
+    """PostgreSQL's test databases go with the private server they are on.
+
+    To drop them one by one would fail at any connection that a last thread still closes.
+    """
+    return connection.vendor == "postgresql" or bool(request.config.getvalue("reuse_db"))
 
 
 @pytest.fixture

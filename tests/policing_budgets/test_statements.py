@@ -1,7 +1,8 @@
 """What a pass costs: it depends on how many trees have grown, not on how many sessions they have."""
 
 from collections.abc import Callable
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Final
 
 import pytest
 from django.db import connection
@@ -13,6 +14,8 @@ from tests.factories import make_child
 from tests.policing_budgets.spending import COST, Spending
 from tests.statements import CONTROL
 
+IN_PASS: Final[ContextVar[bool]] = ContextVar("in_pass", default=False)
+"""Set while a pass is under way: database threads work in the context of who asked them."""
 USED = {"m": {"input_tokens": 1, "total_tokens": 1, "total_cost_usd": 0.5}}
 
 
@@ -29,14 +32,16 @@ async def statements(rig: Spending) -> int:
     seen: list[str] = []
 
     def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        if not sql.startswith(CONTROL):
+        if IN_PASS.get() and not sql.startswith(CONTROL):
             seen.append(sql)
         return execute(sql, params, many, context)
 
     await rig.process.deliveries.stop()
     # The connection is that of the thread which asks for it.
     await rig.run(lambda: connection.execute_wrappers.append(note))
+    token = IN_PASS.set(True)
     await rig.process.enforcer.enforce()
+    IN_PASS.reset(token)
     await rig.run(lambda: connection.execute_wrappers.remove(note))
     return len(seen)
 
