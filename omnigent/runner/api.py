@@ -93,11 +93,11 @@ class ServerApi:
 
     async def snapshot(self, session_id: str) -> dict[str, Any]:
         flags = ("include_items", "include_liveness", "include_usage", "include_live_status")
-        answer = await self._call("GET", f"/v1/sessions/{session_id}", params=dict.fromkeys(flags, "false"))
-        return _object(answer)
+        answer = await self.call("GET", f"/v1/sessions/{session_id}", params=dict.fromkeys(flags, "false"))
+        return object_of(answer)
 
     async def agent_contents(self, session_id: str) -> AgentContents:
-        answer = await self._call("GET", f"/v1/sessions/{session_id}/agent/contents")
+        answer = await self.call("GET", f"/v1/sessions/{session_id}/agent/contents")
         return AgentContents(data=answer.content, version=answer.headers.get("X-Agent-Version", ""))
 
     async def items(self, session_id: str) -> list[dict[str, Any]]:
@@ -105,7 +105,7 @@ class ServerApi:
         items: list[dict[str, Any]] = []
         params = {"limit": "100", "order": "asc"}
         while True:
-            page = _object(await self._call("GET", f"/v1/sessions/{session_id}/items", params=params))
+            page = object_of(await self.call("GET", f"/v1/sessions/{session_id}/items", params=params))
             items += page.get("data", [])
             if not page.get("has_more") or not page.get("last_id"):
                 return items
@@ -113,11 +113,11 @@ class ServerApi:
 
     async def file(self, session_id: str, file_id: str) -> dict[str, Any]:
         """What the server knows of an uploaded file."""
-        return _object(await self._call("GET", f"/v1/sessions/{session_id}/resources/files/{file_id}"))
+        return object_of(await self.call("GET", f"/v1/sessions/{session_id}/resources/files/{file_id}"))
 
     async def file_content(self, session_id: str, file_id: str) -> FileContent:
         path = f"/v1/sessions/{session_id}/resources/files/{file_id}/content"
-        answer = await self._call("GET", path)
+        answer = await self.call("GET", path)
         media_type = answer.headers.get("content-type", "").partition(";")[0].strip()
         return FileContent(data=answer.content, media_type=media_type or "application/octet-stream")
 
@@ -126,29 +126,29 @@ class ServerApi:
     ) -> dict[str, Any]:
         """One question to the policies, not repeated here; the server holds it while a person is asked."""
         path = f"/v1/sessions/{session_id}/policies/evaluate"
-        return _object(await self._once("POST", path, json=body, timeout=seconds))
+        return object_of(await self._once("POST", path, json=body, timeout=seconds))
 
     async def add_policy(self, session_id: str, policy: Mapping[str, Any]) -> dict[str, Any]:
         """Attach a policy to the session; its key makes a repeat after a lost answer harmless."""
         headers = {"Idempotency-Key": secrets.token_hex(16)}
         path = f"/v1/sessions/{session_id}/policies"
-        return _object(await self._call("POST", path, json=policy, headers=headers))
+        return object_of(await self.call("POST", path, json=policy, headers=headers))
 
     async def policy_registry(self) -> dict[str, Any]:
         """The policies that can be attached."""
-        return _object(await self._call("GET", "/v1/policy-registry"))
+        return object_of(await self.call("GET", "/v1/policy-registry"))
 
     async def mcp(self, session_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """One JSON-RPC request to the tool gate, not repeated here: the caller knows when it may be."""
         path = f"/v1/sessions/{session_id}/mcp"
-        return _object(await self._once("POST", path, json=body, timeout=_TOOL_SECONDS))
+        return object_of(await self._once("POST", path, json=body, timeout=_TOOL_SECONDS))
 
     async def post_event(self, session_id: str, event: Mapping[str, Any]) -> None:
         """One event; its key makes a repeat after a lost answer harmless."""
         headers = {"Idempotency-Key": secrets.token_hex(16)}
-        await self._call("POST", f"/v1/sessions/{session_id}/events", json=event, headers=headers)
+        await self.call("POST", f"/v1/sessions/{session_id}/events", json=event, headers=headers)
 
-    async def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+    async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Repeat while the server is unreachable or a proxy says so; raises ServerUnreachable."""
         patience = self.patience
         deadline = patience.now() + patience.seconds
@@ -184,7 +184,8 @@ class ServerApi:
         return answer
 
 
-def _object(answer: httpx.Response) -> dict[str, Any]:
+def object_of(answer: httpx.Response) -> dict[str, Any]:
+    """The JSON object in an answer; raises ServerRefused when there is none."""
     try:
         body = answer.json()
     except ValueError:

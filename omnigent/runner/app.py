@@ -13,7 +13,8 @@ from omnigent.runner.agents import Agents
 from omnigent.runner.api import ServerApi
 from omnigent.runner.config import RunnerConfig
 from omnigent.runner.exchange import Exchange
-from omnigent.runner.harnesses.registry import HARNESSES, HarnessRow, Models
+from omnigent.runner.harnesses.registry import Models
+from omnigent.runner.harnesses.rows import HARNESSES, HarnessRow
 from omnigent.runner.parent import parent_gone
 from omnigent.runner.runtime import Runtime, Tunnel
 from omnigent.runner.sessions import Sessions

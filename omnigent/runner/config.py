@@ -47,6 +47,12 @@ class RunnerConfig:
         return f"{'wss' if scheme == 'https' else 'ws'}://{rest}/v1/runners/{self.runner_id}/tunnel"
 
     @property
+    def state_dir(self) -> Path:
+        """Where engines keep what resumes their conversations when this process is gone."""
+        named = self.environment.get("OMNIGENT_STATE_DIR")
+        return (Path(named) if named else Path.home() / ".omnigent" / "engines").expanduser()
+
+    @property
     def child_environment(self) -> Mapping[str, str]:
         """The environment of commands: the runner's own without its secrets."""
         return {name: value for name, value in self.environment.items() if name not in _SECRETS}

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from omnigent.protocol.codec import FrameError, decode
 from omnigent.runner.api import HUMAN_SECONDS, ServerApi, ServerRefused, ServerUnreachable
-from omnigent.runner.harnesses.base import ModelRequest, Usage
+from omnigent.runner.harnesses.base import ModelRequest, ToolCall, Usage
 
 log = logging.getLogger(__name__)
 
@@ -148,3 +149,31 @@ def last_user_text(items: Sequence[Mapping[str, Any]]) -> str:
             blocks = [block for block in content or () if isinstance(block, Mapping)]
             return "\n".join(str(block["text"]) for block in blocks if isinstance(block.get("text"), str))
     return ""
+
+
+def tool_call_event(call: ToolCall) -> dict[str, Any]:
+    """The event of the phase before a tool that an engine runs by itself."""
+    return {
+        "type": "PHASE_TOOL_CALL",
+        "target": call.name,
+        "data": {"name": call.name, "arguments": arguments_of(call)},
+    }
+
+
+def tool_result_event(call: ToolCall, output: str) -> dict[str, Any]:
+    """The event of the phase after such a tool."""
+    return {
+        "type": "PHASE_TOOL_RESULT",
+        "target": call.name,
+        "data": {"result": output},
+        "request_data": {"name": call.name, "arguments": arguments_of(call)},
+    }
+
+
+def arguments_of(call: ToolCall) -> dict[str, Any]:
+    """The arguments as an object; whatever else a model wrote stands under `input`."""
+    try:
+        arguments = decode(call.arguments or "{}")
+    except FrameError:
+        return {"input": call.arguments}
+    return arguments if isinstance(arguments, dict) else {"input": arguments}

@@ -2,12 +2,14 @@
 
 import secrets
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from omnigent.runner.cleantext import clean
 from omnigent.runner.gate import capped
 from omnigent.runner.operations import OperationCancelled, Operations
 from omnigent.runner.tools.base import Tool, ToolContext, ToolError
+from omnigent.spec.types import AgentSpec
 
 METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
@@ -21,6 +23,16 @@ class Toolbox:
         self._tools = tools
         self._context = context
         self._operations = operations
+
+    @property
+    def workspace(self) -> Path:
+        """Where the tools work."""
+        return self._context.workspace.root
+
+    @property
+    def spec(self) -> AgentSpec:
+        """The part of the agent whose tools these are."""
+        return self._context.spec
 
     def mutates(self, name: str) -> bool:
         """Whether files may have changed after this tool ran."""

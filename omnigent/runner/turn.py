@@ -1,16 +1,13 @@
 """One turn: sample, run the tools that the model asks for, and again until it is done."""
 
-import asyncio
-import secrets
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from omnigent.protocol.codec import FrameError, decode
 from omnigent.runner.announce import Announcer
 from omnigent.runner.approvals import Declined
+from omnigent.runner.calls import Calls, TurnWorld, cleaned
 from omnigent.runner.cleantext import clean
-from omnigent.runner.gate import capped
 from omnigent.runner.harnesses.base import (
     ApprovalRequest,
     Finished,
@@ -26,7 +23,7 @@ from omnigent.runner.harnesses.base import (
     Usage,
 )
 from omnigent.runner.history import History
-from omnigent.runner.policy_gate import Verdict, llm_request_event, llm_response_event
+from omnigent.runner.policy_gate import llm_request_event, llm_response_event
 
 _SUMMED: Final = (
     "input_tokens",
@@ -49,24 +46,6 @@ class TurnSettings:
     client_tools: Sequence[ToolSchema] = ()
     reasoning_effort: str | None = None
     max_samples: int = 1000
-
-
-class TurnWorld(Protocol):
-    """What a turn needs of its session."""
-
-    async def call_tool(self, name: str, arguments: Mapping[str, Any], operation_id: str) -> str: ...
-
-    async def cancel_tool(self, operation_id: str) -> None: ...
-
-    async def client_result(self, call_id: str) -> str: ...
-
-    async def approve(self, elicitation_id: str) -> str: ...
-
-    async def evaluate(self, event: Mapping[str, Any]) -> Verdict: ...
-
-    async def tool_ran(self, name: str) -> None: ...
-
-    def take_steers(self) -> Sequence[Mapping[str, Any]]: ...
 
 
 @dataclass(slots=True)
@@ -96,8 +75,14 @@ class Turn:
         self._announcer = announcer
         self._world = world
         self._usage = Usage()
-        self._client_names = {tool.name for tool in settings.client_tools}
-        self.unfinished: list[ToolCall] = []
+        self._calls = Calls(
+            client_tools=settings.client_tools, history=history, announcer=announcer, world=world
+        )
+
+    @property
+    def unfinished(self) -> Sequence[ToolCall]:
+        """The calls that an interrupt now would leave open."""
+        return self._calls.unfinished
 
     async def run(self) -> None:
         """Raises ModelError or Declined; cancelling it interrupts the turn.
@@ -113,7 +98,7 @@ class Turn:
             if not sample.calls or not is_allowed:
                 self._announcer.completed(self._usage)
                 return
-            await self._run_calls(sample.calls)
+            await self._calls.run_all(sample.calls)
             for message in self._world.take_steers():
                 self._history.add_message(message)
         raise ModelError(
@@ -153,14 +138,14 @@ class Turn:
             self._history.replace_text(f"[{verdict.refusal}]")
         for call in list(sample.calls):
             await self._announcer.room()
-            self._settle(call, verdict.refusal)
+            self._calls.settle(call, verdict.refusal)
         return False
 
     # -- sampling ----------------------------------------------------------------------------------
 
     async def _sample(self, request: ModelRequest) -> _Sample:
         sample = _Sample()
-        self.unfinished = sample.calls
+        self._calls.unfinished = sample.calls
         stream = self._model.sample(request)
         try:
             async for event in stream:
@@ -179,7 +164,7 @@ class Turn:
     async def _other(self, event: SampleEvent, sample: _Sample) -> bool:
         """Whether the sample goes on."""
         if isinstance(event, ToolCall):
-            call = ToolCall(call_id=event.call_id, name=clean(event.name), arguments=clean(event.arguments))
+            call = cleaned(event)
             sample.calls.append(call)
             await self._announcer.call(call, "in_progress")
         elif isinstance(event, ReasoningDelta):
@@ -187,7 +172,7 @@ class Turn:
         elif isinstance(event, Retry):
             await self._announcer.retry(event)
         elif isinstance(event, Usage):
-            self._usage = _sum(self._usage, event)
+            self._usage = summed(self._usage, event)
             sample.usage = event
         elif isinstance(event, ApprovalRequest):
             return await self._approve(event)
@@ -202,53 +187,9 @@ class Turn:
             raise Declined(request.elicitation_id)
         return action == "accept"
 
-    # -- tools -------------------------------------------------------------------------------------
 
-    async def _run_calls(self, calls: Sequence[ToolCall]) -> None:
-        """All at once; each is announced when it has finished, in the order in which they finish."""
-        self.unfinished = list(calls)
-        tasks = [asyncio.create_task(self._run_call(call), name=f"call-{call.name}") for call in calls]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _run_call(self, call: ToolCall) -> None:
-        if call.name in self._client_names:
-            await self._announcer.call(call, "action_required")
-            output = await self._world.client_result(call.call_id)
-        else:
-            output = await self._execute(call)
-        output = capped(clean(output))
-        await self._world.tool_ran(call.name)
-        await self._announcer.room()
-        self._settle(call, output)
-
-    def _settle(self, call: ToolCall, output: str) -> None:
-        """Without a pause: an interrupt finds the call either unfinished or told in full."""
-        self.unfinished.remove(call)
-        self._history.add_call({"call_id": call.call_id, "name": call.name, "arguments": call.arguments})
-        self._history.add_output(call.call_id, output)
-        self._announcer.finished(call, output)
-
-    async def _execute(self, call: ToolCall) -> str:
-        try:
-            arguments = decode(call.arguments or "{}")
-        except FrameError as exc:
-            return f"Error: the arguments are not valid JSON: {exc}"
-        if not isinstance(arguments, dict):
-            return "Error: the arguments must be a JSON object"
-        operation_id = f"mcpop_{secrets.token_hex(16)}"
-        try:
-            return await self._world.call_tool(call.name, arguments, operation_id)
-        except (asyncio.CancelledError, Declined):
-            await asyncio.shield(self._world.cancel_tool(operation_id))
-            raise
-
-
-def _sum(so_far: Usage, sample: Usage) -> Usage:
+def summed(so_far: Usage, sample: Usage) -> Usage:
+    """What both took together; model and context are those of the later one."""
     values: dict[str, Any] = {field.name: getattr(sample, field.name) for field in fields(Usage)}
     for name in _SUMMED:
         values[name] += getattr(so_far, name)

@@ -12,6 +12,8 @@ from omnigent.runner.agents import LoadedAgent
 from omnigent.runner.announce import Announcer
 from omnigent.runner.approvals import Approvals
 from omnigent.runner.attachments import with_files
+from omnigent.runner.engine_seat import EngineSeat
+from omnigent.runner.engine_turn import EngineTurn
 from omnigent.runner.gate import APPROVAL_SECONDS, ToolGate
 from omnigent.runner.harnesses.base import ModelError, ToolCall
 from omnigent.runner.history import CANCELLED_OUTPUT, INTERRUPTED, History, loaded
@@ -20,13 +22,14 @@ from omnigent.runner.operations import Operations
 from omnigent.runner.parking import Parking
 from omnigent.runner.policy_gate import PolicyGate, Verdict
 from omnigent.runner.profile import Profile
+from omnigent.runner.rooms import Home, Rooms
 from omnigent.runner.runtime import Runtime
 from omnigent.runner.skills import spelled_out
 from omnigent.runner.summaries import Summary, summarise
 from omnigent.runner.toolbox import Toolbox
 from omnigent.runner.tools.base import ToolContext
 from omnigent.runner.tools.registry import tools_of
-from omnigent.runner.turn import Turn
+from omnigent.runner.turn import Turn, TurnSettings
 from omnigent.runner.uplink import Uplink
 from omnigent.runner.workspace import Workspace
 
@@ -51,7 +54,8 @@ class Workbench:
         self._agent_key: tuple[object, object] | None = None
         self._loading = asyncio.Lock()
         self._toolbox: Toolbox | None = None
-        self._turn: Turn | None = None
+        self._turn: Turn | EngineTurn | None = None
+        self._engine = EngineSeat(session_id, runtime)
         self._take_steers: Callable[[], Sequence[Message]] = list
         self._warming: asyncio.Task[None] | None = None
         self._files_told = 0.0
@@ -60,6 +64,9 @@ class Workbench:
             runtime.api, session_id=session_id, approvals=self.approvals, tunnel_up=runtime.tunnel.wait
         )
         self._policies = PolicyGate(runtime.api, session_id=session_id)
+        self.rooms = Rooms(
+            Home(session_id=session_id, runtime=runtime, uplink=uplink, call_tool=self.call_tool)
+        )
 
     # -- what is loaded ------------------------------------------------------------------------------
 
@@ -96,6 +103,9 @@ class Workbench:
                 reaper=self._runtime.reaper,
                 api=self._runtime.api,
                 session_id=self._session_id,
+                rooms=self.rooms,
+                agent=agent,
+                spec=spec,
             )
             self._toolbox = Toolbox(tools_of(spec), context, self._operations)
         return self._toolbox
@@ -122,6 +132,8 @@ class Workbench:
             self._warming.cancel()
             await asyncio.gather(self._warming, return_exceptions=True)
         await self._operations.cancel()
+        await self.rooms.close()
+        await self._engine.close()
 
     # -- a turn ----------------------------------------------------------------------------------------
 
@@ -134,7 +146,7 @@ class Workbench:
 
     async def prepare(
         self, messages: Sequence[Message], announcer: Announcer, take_steers: Callable[[], Sequence[Message]]
-    ) -> Turn:
+    ) -> Turn | EngineTurn:
         """Load what is missing and build the turn."""
         first = messages[0]
         if self._history is None:
@@ -151,14 +163,19 @@ class Workbench:
         settings = self.profile.turn_settings(agent, first, self._runtime.models)
         announcer.named(settings.agent)
         self._take_steers = take_steers
-        self._turn = Turn(
-            settings=settings,
-            model=await self._runtime.models.get(settings.harness),
-            history=self._history,
-            announcer=announcer,
-            world=self,
-        )
+        self._turn = await self._turn_of(settings, self._history, announcer)
         return self._turn
+
+    async def _turn_of(
+        self, settings: TurnSettings, history: History, announcer: Announcer
+    ) -> Turn | EngineTurn:
+        if self._runtime.models.has_engine(settings.harness):
+            engine = await self._engine.of(settings.harness, await self.agent(), await self.toolbox())
+            return EngineTurn(
+                settings=settings, engine=engine, history=history, announcer=announcer, world=self
+            )
+        model = await self._runtime.models.get(settings.harness)
+        return Turn(settings=settings, model=model, history=history, announcer=announcer, world=self)
 
     async def summary(self, messages: Sequence[Mapping[str, Any]], model: str | None) -> Summary:
         """What the session's model answers to these messages, or the model named. Raises ModelError."""

@@ -10,7 +10,7 @@ from omnigent.link import LinkRules
 from omnigent.runner.api import Patience, ServerApi
 from omnigent.runner.app import RunnerApp
 from omnigent.runner.config import RunnerConfig, read_config
-from omnigent.runner.harnesses.registry import HARNESSES, HarnessRow
+from omnigent.runner.harnesses.rows import HARNESSES, HarnessRow
 from tests.runner.fake_server import FakeServer, until
 from tests.runner.stream import Stream
 

@@ -17,7 +17,7 @@ from omnigent.runner.harnesses.base import (
     ToolCall,
     Usage,
 )
-from omnigent.runner.harnesses.registry import HarnessRow
+from omnigent.runner.harnesses.rows import HarnessRow
 from tests.runner.fake_server import FakeServer, until
 from tests.runner.rig import running, settled
 from tests.runner.stream import Stream

@@ -9,13 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from omnigent.runner.tools.base import ToolContext
 from omnigent.runner.tools.policies import AddPolicy, PolicyRegistry
-from omnigent.runner.tools.reaper import Reaper
-from omnigent.runner.workspace import Workspace
-from tests.runner.api_rig import Server, make_api
+from tests.runner.api_rig import Server
 from tests.runner.fake_server import FakeServer, until
 from tests.runner.rig import running, settled
+from tests.runner.tool_rig import tool_context
 
 Json = dict[str, Any]
 ROW = {"id": "pol_1", "name": "limit", "type": "python", "handler": "a.limit", "enabled": True}
@@ -119,7 +117,7 @@ async def test_parameters_that_are_no_json_are_not_sent(tmp_path: Path) -> None:
 )
 async def test_bad_arguments_are_an_error_without_a_call(tmp_path: Path, arguments: Json) -> None:
     server = Server()
-    answer = json.loads(await AddPolicy().run(arguments, context(tmp_path, server)))
+    answer = json.loads(await AddPolicy().run(arguments, tool_context(tmp_path, server)))
 
     assert answer["error"] == "The policy was not added."
     assert "is required" in answer["details"]
@@ -134,19 +132,9 @@ async def test_a_server_that_hangs_is_not_waited_for(
         await asyncio.Event().wait()
         raise AssertionError
 
-    answer = await tool.run({"name": "a", "handler": "b.c"}, context(tmp_path, silence))
+    answer = await tool.run({"name": "a", "handler": "b.c"}, tool_context(tmp_path, silence))
 
     assert json.loads(answer)["details"] == "The server did not answer within 0.05 s."
-
-
-def context(workspace: Path, server: Any) -> ToolContext:
-    return ToolContext(
-        workspace=Workspace.at(workspace),
-        environment={},
-        reaper=Reaper(),
-        api=make_api(server),
-        session_id="conv_1",
-    )
 
 
 async def test_tools_of_a_sub_agents_session_run_in_that_session(tmp_path: Path) -> None:

@@ -11,25 +11,17 @@ import pytest
 
 from omnigent.runner.tools.base import ToolContext, ToolError
 from omnigent.runner.tools.capture import Capture
-from omnigent.runner.tools.reaper import Reaper
 from omnigent.runner.tools.registry import OS_TOOLS
 from omnigent.runner.workspace import OutsideWorkspaceError, Workspace
-from tests.runner.api_rig import Server, make_api
 from tests.runner.fake_server import until
+from tests.runner.tool_rig import tool_context
 
 
 @pytest.fixture
 def context(tmp_path: Path) -> Iterator[ToolContext]:
-    reaper = Reaper()
-    environment = {"PATH": "/usr/bin:/bin", "GREETING": "hi"}
-    yield ToolContext(
-        workspace=Workspace.at(tmp_path),
-        environment=environment,
-        reaper=reaper,
-        api=make_api(Server()),
-        session_id="conv_1",
-    )
-    reaper.close()
+    made = tool_context(tmp_path, environment={"PATH": "/usr/bin:/bin", "GREETING": "hi"})
+    yield made
+    made.reaper.close()
 
 
 async def run(tool: str, context: ToolContext, **arguments: Any) -> str:

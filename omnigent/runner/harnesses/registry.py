@@ -6,60 +6,13 @@ and a runner has to be connected in a fraction of one.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib import import_module
-from types import MappingProxyType
-from typing import Final, cast
+from typing import Any
 
 from omnigent.runner.harnesses.base import Model, ModelError, ModelSettings
-from omnigent.runner.harnesses.scripted import MODEL_NAME
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HarnessRow:
-    """One harness. `adapter` is `module:class`, made from ModelSettings.
-
-    `key_name` and `base_url_name` are environment variables, empty when none is needed.
-    """
-
-    adapter: str
-    default_model: str
-    key_name: str = ""
-    base_url_name: str = ""
-
-    def is_ready(self, environment: Mapping[str, str]) -> bool:
-        return not self.key_name or bool(environment.get(self.key_name))
-
-    def make(self, settings: ModelSettings) -> Model:
-        module, _, name = self.adapter.partition(":")
-        return cast("Model", getattr(import_module(module), name)(settings))
-
-
-HARNESSES: Final[Mapping[str, HarnessRow]] = MappingProxyType(
-    {
-        "scripted": HarnessRow(
-            adapter="omnigent.runner.harnesses.scripted:Scripted", default_model=MODEL_NAME
-        ),
-        "openai-responses": HarnessRow(
-            adapter="omnigent.runner.harnesses.openai_responses:OpenAIResponses",
-            default_model="gpt-5.6-terra",
-            key_name="OPENAI_API_KEY",
-            base_url_name="OPENAI_BASE_URL",
-        ),
-        "openai-chat": HarnessRow(
-            adapter="omnigent.runner.harnesses.openai_chat:OpenAIChat",
-            default_model="gpt-5.6-terra",
-            key_name="OPENAI_API_KEY",
-            base_url_name="OPENAI_BASE_URL",
-        ),
-        "anthropic": HarnessRow(
-            adapter="omnigent.runner.harnesses.anthropic:Anthropic",
-            default_model="claude-sonnet-5-5",
-            key_name="ANTHROPIC_API_KEY",
-            base_url_name="ANTHROPIC_BASE_URL",
-        ),
-    }
-)
+from omnigent.runner.harnesses.engine import Engine, EngineSettings
+from omnigent.runner.harnesses.rows import HARNESSES, HarnessRow
 
 
 class Models:
@@ -73,15 +26,32 @@ class Models:
         self._made: dict[str, Model] = {}
         self._making = asyncio.Lock()
 
+    def has_engine(self, harness: str) -> bool:
+        """Whether a vendor's own loop runs the turns; raises ModelError for an unknown harness."""
+        return bool(self._row(harness).samples_with)
+
     async def get(self, harness: str) -> Model:
-        """The adapter of a harness; raises ModelError when there is none or its key is missing."""
+        """The adapter of a harness, of an engine the one that samples beside it; raises ModelError when there
+        is none or its key is missing.
+        """
         row = self._row(harness)
-        if not row.is_ready(self._environment):
-            raise ModelError("harness_not_configured", f"{harness}: set {row.key_name} where the host runs.")
+        if row.samples_with:
+            return await self.get(row.samples_with)
+        self._check(harness, row)
         async with self._making:
             if harness not in self._made:
-                self._made[harness] = await asyncio.to_thread(row.make, self._settings(row))
+                adapter = await asyncio.to_thread(_adapter, row)
+                self._made[harness] = adapter(self._settings(row))
             return self._made[harness]
+
+    async def engine(self, harness: str, settings: EngineSettings) -> Engine:
+        """A new engine for one session; raises ModelError when what it needs is missing here."""
+        row = self._row(harness)
+        self._check(harness, row)
+        keyed = replace(settings, api_key=self._key(row), base_url=self._base_url(row))
+        adapter = await asyncio.to_thread(_adapter, row)
+        engine: Engine = adapter(keyed)
+        return engine
 
     def default_model(self, harness: str) -> str:
         """The model of an agent that names none."""
@@ -101,13 +71,26 @@ class Models:
                 "harness_not_configured", f"This runner has no harness {harness!r}; it has {known}."
             ) from None
 
+    def _check(self, harness: str, row: HarnessRow) -> None:
+        missing = row.missing(self._environment)
+        if missing:
+            raise ModelError("harness_not_configured", f"{harness}: {missing}")
+
     def _settings(self, row: HarnessRow) -> ModelSettings:
         extra: dict[str, object] = {}
         pause = self._environment.get("OMNIGENT_SCRIPTED_PAUSE_SECONDS")
         if pause and not row.key_name:
             extra["pause_seconds"] = float(pause)
-        return ModelSettings(
-            api_key=self._environment.get(row.key_name, "") if row.key_name else "",
-            base_url=self._environment.get(row.base_url_name, "") if row.base_url_name else "",
-            extra=extra,
-        )
+        return ModelSettings(api_key=self._key(row), base_url=self._base_url(row), extra=extra)
+
+    def _key(self, row: HarnessRow) -> str:
+        return self._environment.get(row.key_name, "") if row.key_name else ""
+
+    def _base_url(self, row: HarnessRow) -> str:
+        return self._environment.get(row.base_url_name, "") if row.base_url_name else ""
+
+
+def _adapter(row: HarnessRow) -> Any:
+    """The class that a row names; importing it may take seconds."""
+    module, _, name = row.adapter.partition(":")
+    return getattr(import_module(module), name)

@@ -20,6 +20,7 @@ from omnigent.runner.harnesses.base import (
     ToolCall,
     Usage,
 )
+from omnigent.runner.harnesses.rows import MODEL_NAME
 from omnigent.runner.harnesses.script import (
     AskFirst,
     Call,
@@ -36,7 +37,6 @@ from omnigent.runner.harnesses.script import (
 PAUSE_SECONDS: Final = 0.1
 REPORT_CHARS: Final = 2000
 DIGEST_CHARS: Final = 60
-MODEL_NAME: Final = "scripted"
 CURRENT_TURN: Final = "current_turn"
 _DENIED: Final = "Denied by policy:"
 _CALL_ID: Final = re.compile(r"call_(\d+)_(\d+)_[0-9a-f]+")

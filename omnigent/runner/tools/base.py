@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from omnigent.runner.agents import LoadedAgent
 from omnigent.runner.api import ServerApi
 from omnigent.runner.harnesses.base import ToolSchema
+from omnigent.runner.rooms import Rooms
 from omnigent.runner.tools.reaper import Reaper
 from omnigent.runner.workspace import Workspace
+from omnigent.spec.types import AgentSpec
 
 
 class ToolError(Exception):
@@ -16,8 +19,9 @@ class ToolError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ToolContext:
-    """What a call may use: its workspace, the environment of child processes and who ends them, and the
-    server, which knows the session by this id.
+    """What a call may use: its workspace, the environment of child processes and who ends them, the server,
+    which knows the session by this id, what the session keeps between calls, and its agent; `spec` is the
+    part of the agent that this session runs, which for a sub-agent is not the root.
     """
 
     workspace: Workspace
@@ -25,6 +29,9 @@ class ToolContext:
     reaper: Reaper
     api: ServerApi
     session_id: str
+    rooms: Rooms
+    agent: LoadedAgent
+    spec: AgentSpec
 
 
 class Tool(Protocol):
