@@ -14,6 +14,7 @@ from pathlib import Path
 
 from scripts import interop
 from scripts.programs import missing
+from tests.bytecode import kept
 from tests.services.postgres import private_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -187,7 +188,9 @@ def skips(report: Path) -> int:
 
 def run(part: Part, extra: list[str]) -> Outcome:
     """Run one part with the servers it needs around it."""
-    environ = dict(os.environ)
+    # A machine that forbids to write bytecode would have each of many hundred processes compile everything.
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environ |= kept()
     with ExitStack() as stack:
         if part.database:
             server = stack.enter_context(private_postgres())

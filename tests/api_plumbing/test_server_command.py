@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-INHERITED = ("PATH", "HOME", "LANG")
+INHERITED = ("PATH", "HOME", "LANG", "PYTHONPYCACHEPREFIX")
 
 
 def environment(data_dir: Path, **env: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bytecode import kept
 from tests.e2e.program import ROOT
 
 SECONDS = 60
@@ -34,7 +35,7 @@ class Shell:
             "TERM": "xterm-256color",
             "OMNIGENT_SERVER": url,
             "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
+            **kept(),
         }
 
     def command(self, *arguments: str) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.bytecode import kept
 from tests.e2e.api import Api
 from tests.e2e.program import Program, describe, processes_at_home, python, runs, wait_for
 from tests.e2e.stream import Stream
@@ -209,7 +210,7 @@ def base_environ(directory: Path, extra: Mapping[str, str]) -> dict[str, str]:
         "HOME": str(home),
         "LC_ALL": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
+        **kept(),
         **extra,
     }
 

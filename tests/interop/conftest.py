@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from scripts import interop
+from tests.bytecode import kept
 from tests.e2e import conftest as processes
 from tests.e2e.stack import Flavour, Stack
 
@@ -59,7 +60,7 @@ def released_environ(home: Path) -> Mapping[str, str]:
         "PATH": "/usr/bin:/bin",
         "HOME": str(home),
         "LC_ALL": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1",
+        **kept(),
         "OMNIGENT_TELEMETRY": "0",
         "OMNIGENT_DISABLE_TELEMETRY": "1",
         "DO_NOT_TRACK": "1",

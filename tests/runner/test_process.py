@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from omnigent.ids import runner_id_for
+from tests.bytecode import kept
 from tests.runner.fake_server import FakeServer, until
 from tests.runner.rig import running, settled
 from tests.runner.stream import Stream
@@ -24,7 +25,7 @@ def environment(server_url: str, workspace: Path, **changes: str) -> dict[str, s
     return {
         "PATH": "/usr/bin:/bin",
         "PYTHONPATH": str(ROOT),
-        "PYTHONDONTWRITEBYTECODE": "1",
+        **kept(),
         "OMNIGENT_SERVER_URL": server_url,
         "OMNIGENT_RUNNER_TOKEN": TOKEN,
         "OMNIGENT_WORKSPACE": str(workspace),
