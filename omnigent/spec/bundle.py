@@ -1,27 +1,26 @@
-"""Agent bundles: read a tar.gz in memory without trusting it; pack equal files into equal bytes."""
+"""Agent bundles: read an archive in memory without trusting it; pack equal files into equal bytes."""
 
 import gzip
 import io
-import re
 import tarfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
+from omnigent.spec.compression import RATIO_FLOOR, Bounded
 from omnigent.spec.document import load_mapping
+from omnigent.spec.errors import BundleError
 from omnigent.spec.parser import parse_spec, shape_of
-from omnigent.spec.types import AgentSpec, BundleError
+from omnigent.spec.paths import TakenPaths, safe_path
+from omnigent.spec.tar import Archive
+from omnigent.spec.tree import DOCUMENT
+from omnigent.spec.types import AgentSpec
 
 # Larger files travel with the bundle but can be neither its documents nor its prompt.
 MAX_DOCUMENT_BYTES = 1024 * 1024
-MAX_PATH = 1000
-MAX_NAME_BYTES = 255
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_RATIO_FLOOR = 10 * 1024 * 1024
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_DRIVE = re.compile(r"^[A-Za-z]:")
+_HEADER_BYTES = 4096
+_YAML = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,13 +45,13 @@ class Bundle:
 DEFAULT_LIMITS = Limits()
 
 
-def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> AgentSpec:
-    """The agent in an archive."""
-    return inspect(data, limits).spec
+def read(data: bytes, limits: Limits = DEFAULT_LIMITS, *, lenient: bool = False) -> AgentSpec:
+    """The agent in an archive; `lenient` as in `parse_spec`."""
+    return inspect(data, limits, lenient=lenient).spec
 
 
-def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Bundle:
-    """Read an archive once, holding only its small files."""
+def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS, *, lenient: bool = False) -> Bundle:
+    """Read an archive once, holding only its small files; `lenient` as in `parse_spec`."""
     files: dict[str, bytes] = {}
     hashes: dict[str, str] = {}
     total = 0
@@ -61,31 +60,32 @@ def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Bundle:
         total += len(content)
         if len(content) <= MAX_DOCUMENT_BYTES:
             files[path] = content
-    return Bundle(spec=spec_of(files), digest=_digest(hashes), entries=len(hashes), total_bytes=total)
+    around = _wrapper(hashes)
+    hashes = {path.removeprefix(around): value for path, value in hashes.items()}
+    files = {path.removeprefix(around): content for path, content in files.items()}
+    return Bundle(
+        spec=spec_of(files, lenient=lenient), digest=_digest(hashes), entries=len(hashes), total_bytes=total
+    )
 
 
 def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> dict[str, bytes]:
-    """All regular files of an archive by normalised path, in memory."""
-    return dict(members(data, limits))
+    """All regular files of an archive by normalised path, in memory, without a directory around them all."""
+    files = dict(members(data, limits))
+    around = _wrapper(files)
+    return {path.removeprefix(around): content for path, content in files.items()}
 
 
-def spec_of(files: Mapping[str, bytes]) -> AgentSpec:
+def spec_of(files: Mapping[str, bytes], *, lenient: bool = False) -> AgentSpec:
     """The agent that a set of files describes: `config.yaml`, or the only YAML file at the root."""
-    if "config.yaml" in files:
-        return parse_spec(
-            load_mapping(files["config.yaml"], name="config.yaml"), _others(files, "config.yaml")
-        )
-    roots = [
-        path
-        for path in files
-        if "/" not in path and not path.startswith(".") and path.endswith((".yaml", ".yml"))
-    ]
-    if len(roots) != 1:
+    roots = [path for path in files if _is_root_document(path)]
+    document = DOCUMENT if DOCUMENT in files else roots[0] if len(roots) == 1 else None
+    if document is None:
         raise BundleError("it has neither a config.yaml nor exactly one YAML file at its root")
-    data = load_mapping(files[roots[0]], name=roots[0])
-    if shape_of(data) != "single-file":
-        raise BundleError(f"{roots[0]} needs a name and a prompt, and no spec_version")
-    return parse_spec(data, _others(files, roots[0]))
+    data = load_mapping(files[document], name=document)
+    if document != DOCUMENT and shape_of(data) != "single-file":
+        raise BundleError(f"{document} needs a name and a prompt, and no spec_version")
+    others = {path: content for path, content in files.items() if path != document}
+    return parse_spec(data, others, document=document, lenient=lenient)
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
@@ -96,7 +96,7 @@ def pack(files: Mapping[str, bytes]) -> bytes:
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
         for path in sorted(files):
-            member = tarfile.TarInfo(_safe_path(path))
+            member = tarfile.TarInfo(safe_path(path))
             member.size = len(files[path])
             member.mode = 0o644
             archive.addfile(member, io.BytesIO(files[path]))
@@ -110,104 +110,40 @@ def digest(files: Mapping[str, bytes]) -> str:
 
 def members(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Iterator[tuple[str, bytes]]:
     """Yield (path, content) of each regular file in archive order; BundleError at the first thing unsafe."""
-    try:
-        yield from _members(data, limits)
-    except (tarfile.TarError, zlib.error, EOFError, OSError, UnicodeError, OverflowError) as error:
-        raise BundleError("the archive is damaged or not a tar.gz") from error
+    taken = TakenPaths()
+    total = count = 0
+    # The bound lies under the tar reader because headers alone can be made to expand without end.
+    headers = _HEADER_BYTES * limits.entries + RATIO_FLOOR
+    archive = Archive(Bounded(data, total=limits.total_bytes + headers, ratio=limits.ratio))
+    for entry in archive.entries():
+        count += 1
+        if count > limits.entries:
+            raise BundleError(f"it has more than {limits.entries} entries")
+        path = safe_path(entry.name)
+        if entry.is_directory:
+            taken.add_directory(path)
+            continue
+        if not entry.is_file:
+            raise BundleError(f"{path!r} is neither a regular file nor a directory")
+        total += entry.size
+        if total > limits.total_bytes:
+            raise BundleError(f"it unpacks to more than {limits.total_bytes} bytes")
+        taken.add_file(path)
+        yield path, archive.content(entry)
 
 
-def _members(data: bytes, limits: Limits) -> Iterator[tuple[str, bytes]]:
-    seen = _Paths()
-    total = entries = 0
-    source = _Bounded(data, limits)
-    with tarfile.open(fileobj=source, mode="r|", errorlevel=2) as archive:
-        for member in archive:
-            entries += 1
-            if entries > limits.entries:
-                raise BundleError(f"it has more than {limits.entries} entries")
-            path = _safe_path(member.name)
-            if member.isdir():
-                seen.add_directory(path)
-                continue
-            if not member.isreg() or member.issparse():
-                raise BundleError(f"{path!r} is neither a regular file nor a directory")
-            total += member.size
-            if total > limits.total_bytes:
-                raise BundleError(f"it unpacks to more than {limits.total_bytes} bytes")
-            seen.add_file(path)
-            stream = archive.extractfile(member)
-            content = stream.read() if stream else b""
-            if len(content) != member.size:
-                raise BundleError("the archive is cut short")
-            yield path, content
-    # The checksum stands at the very end, behind the padding that the tar reader skips.
-    while source.read(tarfile.RECORDSIZE):
-        pass
+def _is_root_document(path: str) -> bool:
+    return "/" not in path and not path.startswith(".") and path.endswith(_YAML)
 
 
-class _Bounded(io.RawIOBase):
-    """The tar bytes of a possibly compressed archive, refusing to grow past the limits.
-
-    The bound lies under the tar reader because headers alone can be made to expand without end.
-    """
-
-    def __init__(self, data: bytes, limits: Limits) -> None:
-        raw = io.BytesIO(data)
-        compressed = data.startswith(_GZIP_MAGIC)
-        self.source: io.BufferedIOBase = gzip.GzipFile(fileobj=raw) if compressed else raw
-        headers = 4096 * limits.entries + _RATIO_FLOOR
-        self.by_size = limits.total_bytes + headers
-        self.by_ratio = max(_RATIO_FLOOR, limits.ratio * len(data))
-        self.produced = 0
-
-    def read(self, size: int = -1) -> bytes:
-        chunk = self.source.read(size)
-        self.produced += len(chunk)
-        if self.produced > self.by_size:
-            raise BundleError("it unpacks to too many bytes")
-        if self.produced > self.by_ratio:
-            raise BundleError("it is compressed suspiciously well")
-        return chunk
-
-
-class _Paths:
-    """Paths already taken; no path may come twice or be both a file and a directory."""
-
-    def __init__(self) -> None:
-        self.files: set[str] = set()
-        self.directories: set[str] = set()
-
-    def add_file(self, path: str) -> None:
-        if not path or path in self.files or path in self.directories:
-            raise BundleError(f"{path!r} appears twice")
-        self.files.add(path)
-        self.add_directory(path.rpartition("/")[0])
-
-    def add_directory(self, path: str) -> None:
-        while path:
-            if path in self.files:
-                raise BundleError(f"{path!r} is both a file and a directory")
-            self.directories.add(path)
-            path = path.rpartition("/")[0]
-
-
-def _safe_path(name: str) -> str:
-    """A relative path without `.`, `..`, drives, backslashes or control characters; "" is the root."""
-    shown = name[:100].encode("utf-8", "replace").decode()
-    parts = [part for part in name.split("/") if part not in {"", "."}]
-    if name.startswith("/") or "\\" in name or _DRIVE.match(name) or ".." in parts:
-        raise BundleError(f"the path {shown!r} leads outside")
-    try:
-        too_long = len(name) > MAX_PATH or any(len(part.encode()) > MAX_NAME_BYTES for part in parts)
-    except UnicodeEncodeError:
-        raise BundleError(f"the path {shown!r} is not UTF-8") from None
-    if too_long or _CONTROL.search(name):
-        raise BundleError(f"the path {shown!r} is too long or has control characters")
-    return "/".join(parts)
-
-
-def _others(files: Mapping[str, bytes], document: str) -> dict[str, bytes]:
-    return {path: content for path, content in files.items() if path != document}
+def _wrapper(paths: Collection[str]) -> str:
+    """The directory that some archivers put around everything, when an agent stands in it; else nothing."""
+    tops = {path.partition("/")[0] for path in paths}
+    if len(tops) != 1:
+        return ""
+    around = f"{tops.pop()}/"
+    inside = [path.removeprefix(around) for path in paths if path.startswith(around)]
+    return around if any(map(_is_root_document, inside)) else ""
 
 
 def _digest(hashes: Mapping[str, str]) -> str:

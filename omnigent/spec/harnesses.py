@@ -1,7 +1,11 @@
 """The names a spec may give for its harness, and which of them mean the same one."""
 
 from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
 from types import MappingProxyType
+
+from omnigent.spec.contributions import GROUP, Contribution, discover
 
 OURS = frozenset({"scripted", "openai-responses", "openai-chat", "anthropic"})
 
@@ -93,13 +97,30 @@ _PROVIDERS: Mapping[str, str] = MappingProxyType(
 )
 
 
+@cache
+def installed() -> tuple[Contribution, ...]:
+    """The harnesses that other packages bring; what is installed when this is first asked holds for good."""
+    return discover(entry_points(group=GROUP), taken=CANONICAL | ALIASES.keys())
+
+
+def known() -> frozenset[str]:
+    """Every canonical name: the contract's, ours, and those of other packages."""
+    return CANONICAL | {contribution.name for contribution in installed()}
+
+
+@cache
+def _aliases() -> Mapping[str, str]:
+    brought = {alias: each.name for each in installed() for alias in each.aliases}
+    return MappingProxyType({**ALIASES, **brought})
+
+
 def canonical(name: str) -> str | None:
     """The one name a spelling stands for; `acp:<slug>` stands for itself; None when it is unknown."""
     if name.startswith("acp:") and len(name) > len("acp:"):
         return name
     hyphenated = name.replace("_", "-")
-    resolved = ALIASES.get(hyphenated, hyphenated)
-    return resolved if resolved in CANONICAL else None
+    resolved = _aliases().get(hyphenated, hyphenated)
+    return resolved if resolved in known() else None
 
 
 def provider_of(name: str) -> str:
@@ -110,7 +131,7 @@ def provider_of(name: str) -> str:
 
 def spellings(name: str) -> tuple[str, ...]:
     """Every accepted spelling of a canonical name, itself first; hosts report readiness for each."""
-    hyphenated = (name, *(alias for alias, target in ALIASES.items() if target == name))
+    hyphenated = (name, *(alias for alias, target in _aliases().items() if target == name))
     underscored = (spelling.replace("-", "_") for spelling in hyphenated)
     return tuple(dict.fromkeys((*hyphenated, *underscored)))
 

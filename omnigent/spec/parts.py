@@ -1,46 +1,25 @@
-"""The blocks of an agent document: os_env, policies, labels, MCP servers, terminals."""
+"""The blocks of an agent document that govern it: policies and labels."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from omnigent.spec.document import load_mapping
-from omnigent.spec.reader import Reader
-from omnigent.spec.types import LabelDecl, McpServer, OsEnv, PolicyDecl, Sandbox
+from omnigent.spec.reader import Reader, kind
+from omnigent.spec.types import LabelDecl, PolicyDecl
 
-RESERVED_TOOL_KEYS = frozenset({"agents", "builtins", "timeout", "retry", "sandbox"})
 PROMPT_POLICY = "omnigent.policies.builtins.prompt.prompt_policy"
 
 
-def os_env(read: Reader) -> OsEnv | None:
-    """The `os_env:` block; None means that the agent has no machine tools."""
-    if read.data.get("os_env") is None:
-        return None
-    if isinstance(read.data["os_env"], str):
-        return OsEnv(type=read.data["os_env"])
-    block = read.inside("os_env")
-    sandbox = block.inside("sandbox")
-    return OsEnv(
-        type=block.text("type") or "caller_process",
-        cwd=block.text("cwd"),
-        fork=block.flag("fork", default=False),
-        start_in_scratch=block.flag("start_in_scratch", default=False),
-        sandbox=Sandbox(
-            # An unquoted YAML null is how some authors write "no sandbox".
-            type=sandbox.text("type") or ("none" if "type" in sandbox.data else None),
-            allow_network=sandbox.flag("allow_network", default=True),
-            read_paths=sandbox.texts("read_paths") or (),
-            options=sandbox.data,
-        ),
+def policies(read: Reader, *, prompts: bool = True) -> tuple[PolicyDecl, ...]:
+    """The `policies:` mapping of a document or of its guardrails, in the author's order.
+
+    Where `prompts` are known, a policy of type prompt becomes the built-in that asks a model.
+    """
+    rows = (
+        _policy(name, row, read.problems, prompts=prompts) for name, row in read.mappings("policies").items()
     )
-
-
-def policies(read: Reader) -> tuple[PolicyDecl, ...]:
-    """The `policies:` mapping of a document or of its guardrails, in the author's order."""
-    rows = (_policy(name, row, read.problems) for name, row in read.mappings("policies").items())
     return tuple(row for row in rows if row is not None)
 
 
-def _policy(name: str, row: dict[str, Any], problems: list[str]) -> PolicyDecl | None:
+def _policy(name: str, row: dict[str, Any], problems: list[str], *, prompts: bool) -> PolicyDecl | None:
     read = Reader(row, f"policy {name!r}", problems)
     declared = read.text("type")
     function = read.inside("function") if isinstance(row.get("function"), dict) else None
@@ -54,6 +33,9 @@ def _policy(name: str, row: dict[str, Any], problems: list[str]) -> PolicyDecl |
         if params is not None:
             problems.append(f"policy {name!r}: arguments and factory_params exclude each other")
         params = function.data["arguments"]
+    if declared == "prompt" and not prompts:
+        problems.append(f"policy {name!r}: type: prompt is not known here, use function with {PROMPT_POLICY}")
+        return None
     if declared == "prompt":
         handler, params = PROMPT_POLICY, {"prompt": read.text("prompt") or ""}
     elif declared != "function":
@@ -63,7 +45,7 @@ def _policy(name: str, row: dict[str, Any], problems: list[str]) -> PolicyDecl |
         problems.append(f"policy {name!r}: handler: required")
         return None
     if params is not None and not isinstance(params, dict):
-        read.complain("factory_params", "must be a mapping")
+        read.complain("factory_params", f"must be a mapping, got {kind(params)}")
     return PolicyDecl(
         name=name,
         handler=handler,
@@ -105,54 +87,3 @@ def labels(read: Reader, shape: str) -> dict[str, LabelDecl]:
             read.problems.append(f"label {key!r}: initial {initial!r} is not one of its values")
         declared[key] = LabelDecl(initial=initial, values=values)
     return declared
-
-
-def terminals(read: Reader, shape: str) -> dict[str, Mapping[str, Any]]:
-    """The `terminals:` block; in a single file a bare string is the command."""
-    block = read.mapping("terminals")
-    if shape == "single-file":
-        block = {name: {"command": row} if isinstance(row, str) else row for name, row in block.items()}
-    inner = Reader({"terminals": block}, read.path, read.problems)
-    return dict(inner.mappings("terminals"))
-
-
-def mcp_servers(tools: Reader, files: Mapping[str, bytes]) -> tuple[McpServer, ...]:
-    """Inline `tools.<name>` of type mcp, then one server per `tools/mcp/*.yaml`."""
-    servers: list[McpServer] = []
-    for name, row in tools.data.items():
-        if name not in RESERVED_TOOL_KEYS and isinstance(row, dict) and row.get("type") == "mcp":
-            servers.append(_mcp_server(Reader(row, f"mcp_servers[{len(servers)}]", tools.problems), name))
-    for path in sorted(files):
-        if path.startswith("tools/mcp/") and path.count("/") == 2 and path.endswith((".yaml", ".yml")):
-            row = Reader(load_mapping(files[path], name=path), path, tools.problems)
-            for key in ("name", "transport"):
-                if not row.text(key):
-                    row.complain(key, "required")
-            servers.append(_mcp_server(row, row.text("name") or ""))
-    return tuple(servers)
-
-
-def _mcp_server(row: Reader, name: str) -> McpServer:
-    url, command = row.text("url"), row.text("command")
-    transport = row.text("transport") or ("http" if url else "stdio" if command else "registry")
-    needed = {"http": "url", "stdio": "command"}.get(transport)
-    refused = {"http": ("command", "args", "env"), "stdio": ("url", "headers")}.get(transport, ())
-    if transport not in {"http", "stdio", "registry"}:
-        row.complain("transport", "one of http, stdio, registry")
-    if needed and not row.text(needed):
-        row.complain(needed, f"required for {transport}")
-    for key in refused:
-        if row.data.get(key):
-            row.complain(key, f"not allowed for {transport}")
-    return McpServer(
-        name=name,
-        transport=transport,
-        url=url,
-        command=command,
-        args=row.texts("args") or (),
-        headers=row.strings("headers"),
-        env=row.strings("env"),
-        tools=row.texts("tools"),
-        timeout=row.number("timeout", minimum=0),
-        description=row.text("description"),
-    )

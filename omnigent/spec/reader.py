@@ -1,7 +1,9 @@
 """Typed access to a mapping of untrusted data; notes every wrong shape instead of stopping at the first."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+_MAX_SHOWN = 100
 
 
 class Reader:
@@ -14,7 +16,8 @@ class Reader:
 
     def at(self, key: str) -> str:
         """The path of a key, as problems name it."""
-        return f"{self.path}.{key}" if self.path else key
+        shown = key if len(key) <= _MAX_SHOWN else f"{key[:_MAX_SHOWN]}..."
+        return f"{self.path}.{shown}" if self.path else shown
 
     def complain(self, key: str, why: str) -> None:
         """Note a problem with one key."""
@@ -67,6 +70,14 @@ class Reader:
             self.complain(key, f"must be >= {minimum}")
             return None
         return value
+
+    def choice(self, key: str, allowed: Sequence[str]) -> str | None:
+        """One of some words."""
+        value = self.text(key)
+        if value is None or value in allowed:
+            return value
+        self.complain(key, f"unsupported {value[:_MAX_SHOWN]!r}, one of {', '.join(allowed)}")
+        return None
 
     def mapping(self, key: str) -> dict[str, Any]:
         """A mapping; empty when absent."""

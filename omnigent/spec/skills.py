@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from omnigent.spec.document import load_mapping
+from omnigent.spec.errors import BundleError
 from omnigent.spec.reader import Reader
-from omnigent.spec.types import BundleError, SkillRef
+from omnigent.spec.types import SkillRef
 
 MAX_DESCRIPTION = 1024
 _SLUG = re.compile(r"^[a-z0-9-]{1,64}\Z")
@@ -18,12 +19,14 @@ _NO = {"false", "no", "off", "0"}
 def read_skills(files: Mapping[str, bytes], problems: list[str]) -> tuple[SkillRef, ...]:
     """All skills of a bundle, by path; `skills/<dir>/` and one namespace level above it count."""
     found: dict[str, SkillRef] = {}
-    for path, directory in _skill_files(files):
+    for index, (path, directory) in enumerate(_skill_files(files)):
         skill = _skill(path, directory, files[path], problems)
         if skill is None:
             continue
+        if len(skill.description) > MAX_DESCRIPTION:
+            problems.append(f"skills[{index}].description: longer than {MAX_DESCRIPTION} characters ({path})")
         if skill.name in found:
-            problems.append(f"{path}: skill {skill.name!r} is declared twice")
+            problems.append(f"skills[{index}].name: duplicate {skill.name!r} ({path})")
         found.setdefault(skill.name, skill)
     return tuple(found.values())
 
@@ -52,8 +55,6 @@ def _skill(path: str, directory: str, content: bytes, problems: list[str]) -> Sk
             read.complain(key, "required")
     if not name or not description:
         return None
-    if len(description) > MAX_DESCRIPTION:
-        read.complain("description", f"longer than {MAX_DESCRIPTION} characters")
     identifier = directory if _SLUG.match(directory) else name
     return SkillRef(
         name=identifier,

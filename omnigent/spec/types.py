@@ -1,84 +1,52 @@
-"""The parsed form of an agent, and the errors of reading one."""
+"""The parsed form of an agent."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from omnigent.spec import harnesses
+from omnigent.spec.errors import BundleError, InvalidAgentError, SpecError
+from omnigent.spec.machine import OsEnv, Sandbox, Terminal, WritePath
+from omnigent.spec.tooling import (
+    REDACTED,
+    TOOL_RETRY,
+    AgentTool,
+    BuiltinTool,
+    FunctionTool,
+    Handoff,
+    McpServer,
+    Retry,
+    SkillTool,
+    ToolSandbox,
+)
 
-REDACTED = "[REDACTED]"
+__all__ = [
+    "REDACTED",
+    "AgentSpec",
+    "AgentTool",
+    "BuiltinTool",
+    "BundleError",
+    "Compaction",
+    "FunctionTool",
+    "Handoff",
+    "Interaction",
+    "InvalidAgentError",
+    "LabelDecl",
+    "McpServer",
+    "OsEnv",
+    "Param",
+    "PolicyDecl",
+    "Retry",
+    "Sandbox",
+    "SkillRef",
+    "SkillTool",
+    "SpecError",
+    "Terminal",
+    "ToolSandbox",
+    "WritePath",
+]
 
-
-class InvalidAgentError(ValueError):
-    """What was given cannot become an agent."""
-
-
-class BundleError(InvalidAgentError):
-    """The archive or its YAML cannot be read at all; only the first fault is known."""
-
-    def __init__(self, fault: str) -> None:
-        super().__init__(f"invalid agent bundle: {fault}")
-        self.fault = fault
-
-
-class SpecError(InvalidAgentError):
-    """The document was read but says something wrong; `problems` lists all of it as `path: why`."""
-
-    def __init__(self, problems: tuple[str, ...]) -> None:
-        super().__init__("invalid agent spec: " + "; ".join(problems))
-        self.problems = problems
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sandbox:
-    """How tools are confined; `options` keeps every key as written, for the part that enforces them."""
-
-    type: str | None = None
-    allow_network: bool = True
-    read_paths: tuple[str, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OsEnv:
-    """The agent may read, write and run commands; `cwd` is relative to the session's workspace."""
-
-    type: str = "caller_process"
-    cwd: str | None = None
-    fork: bool = False
-    start_in_scratch: bool = False
-    sandbox: Sandbox = field(default_factory=Sandbox)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class McpServer:
-    """One MCP server; header and environment values are secrets and never leave through `public`."""
-
-    name: str
-    transport: str
-    url: str | None = None
-    command: str | None = None
-    args: tuple[str, ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    env: Mapping[str, str] = field(default_factory=dict)
-    tools: tuple[str, ...] | None = None
-    timeout: float | None = None
-    description: str | None = None
-
-    def public(self) -> dict[str, Any]:
-        """What the agent object shows; absent fields are left out."""
-        shown: dict[str, Any] = {"name": self.name, "transport": self.transport}
-        if self.url is not None:
-            shown["url"] = _without_userinfo(self.url)
-        if self.command is not None:
-            shown["command"] = self.command
-            shown["args"] = list(self.args)
-        if self.headers:
-            shown["headers"] = dict.fromkeys(self.headers, REDACTED)
-        if self.description is not None:
-            shown["description"] = self.description
-        return shown
+Sharing = Literal["none", "non-public", "public"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,8 +95,41 @@ class SkillRef:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Compaction:
+    """When history is condensed: at this share of the context window, sparing the last model calls."""
+
+    trigger_threshold: float = 0.8
+    recent_window: int = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interaction:
+    """What people can exchange with the agent."""
+
+    conversational: bool = True
+    input_modalities: tuple[str, ...] = ("text",)
+    output_modalities: tuple[str, ...] = ("text",)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Param:
+    """A parameter that a caller may set; nothing about it is checked."""
+
+    type: str | None = None
+    description: str | None = None
+    default: Any = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AgentSpec:
-    """One agent. `harness` is spelled as the author spelled it; `raw` is the whole document as read."""
+    """One agent. `harness` is spelled as the author spelled it; `raw` is the whole document as read.
+
+    `callable_agents` are the sub-agents that the model may call, `agent_tools` how it calls them. `retry`
+    and `request_timeout` (seconds) are about calls of the model, `tool_retry` and `tool_timeout` about
+    calls of tools. `host_skills` chooses from the skills that the host offers, never from the bundle's.
+    `tool_files` are paths of tools written in Python or TypeScript. `warnings` says what a lenient reading
+    left out.
+    """
 
     name: str
     description: str | None = None
@@ -137,25 +138,46 @@ class AgentSpec:
     executor_type: str = "omnigent"
     harness: str | None = None
     model: str | None = None
+    fallback_models: tuple[str, ...] = ()
+    model_options: Mapping[str, Any] = field(default_factory=dict)
     reasoning_effort: str | None = None
     context_window: int | None = None
     timeout: float = 3600
+    request_timeout: float = 300
+    retry: Retry = field(default_factory=Retry)
     max_iterations: int = 1000
     config: Mapping[str, str] = field(default_factory=dict)
     connection: Mapping[str, Any] = field(default_factory=dict)
     auth: Mapping[str, Any] = field(default_factory=dict)
+    profile: str | None = None
     os_env: OsEnv | None = None
     mcp_servers: tuple[McpServer, ...] = ()
+    function_tools: tuple[FunctionTool, ...] = ()
+    builtin_tools: tuple[BuiltinTool, ...] = ()
+    agent_tools: tuple[AgentTool, ...] = ()
+    skill_tools: tuple[SkillTool, ...] = ()
+    handoffs: tuple[Handoff, ...] = ()
+    tool_files: tuple[str, ...] = ()
+    tool_timeout: float = 60
+    tool_retry: Retry = TOOL_RETRY
+    tool_sandbox: ToolSandbox | None = None
     policies: tuple[PolicyDecl, ...] = ()
     labels: Mapping[str, LabelDecl] = field(default_factory=dict)
     ask_timeout: float | None = None
     skills: tuple[SkillRef, ...] = ()
-    terminals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    host_skills: Literal["all", "none"] | tuple[str, ...] = "all"
+    terminals: Mapping[str, Terminal] = field(default_factory=dict)
     sub_agents: tuple["AgentSpec", ...] = ()
     callable_agents: tuple[str, ...] = ()
     spawn: bool = False
     timers: bool = False
     async_tools: bool = True
+    cancellable: bool = True
+    sharing: Sharing = "none"
+    params: Mapping[str, Param] = field(default_factory=dict)
+    interaction: Interaction = field(default_factory=Interaction)
+    compaction: Compaction = field(default_factory=Compaction)
+    warnings: tuple[str, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -168,6 +190,22 @@ class AgentSpec:
         """The harness as the API shows it: the configured one, else the executor's type."""
         return self.harness or (None if self.executor_type == "omnigent" else self.executor_type)
 
+    def below(self) -> Iterator["AgentSpec"]:
+        """Every sub-agent of the tree, each before its own."""
+        for child in self.sub_agents:
+            yield child
+            yield from child.below()
+
+    def sub_agent(self, name: str) -> "AgentSpec | None":
+        """The sub-agent of this name anywhere in the tree, also one that is a clone of its parent."""
+        for parent in (self, *self.below()):
+            for child in parent.sub_agents:
+                if child.name == name:
+                    return child
+            if any(tool.clone and tool.name == name for tool in parent.agent_tools):
+                return replace(parent, name=name)
+        return None
+
     def public(self) -> dict[str, Any]:
         """The parts of the API's agent object that come from the spec."""
         return {
@@ -179,10 +217,3 @@ class AgentSpec:
             "skills": [skill.public() for skill in self.skills if skill.user_invocable],
             "terminals": list(self.terminals),
         }
-
-
-def _without_userinfo(url: str) -> str:
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

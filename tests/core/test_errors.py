@@ -19,6 +19,7 @@ CONTRACT = {
     "host_offline": 503,
     "runner_capability_mismatch": 503,
     "harness_not_configured": 412,
+    "agent_in_use": 409,
     "refresh_unsupported": 409,
     "workspace_missing": 410,
     "session_agent_missing": 410,
