@@ -18,7 +18,7 @@ class Decisions(APIView):
     @describes(shapes.DecisionPage, query=DecisionQuery, media=("application/json", NDJSON))
     def get(self, request: Request) -> HttpResponse:
         """A page, the newest first; with `format=ndjson`, or Accept application/x-ndjson, all that match, the
-        oldest first, one to a line.
+        oldest first, one to a line. With `imported=true` it is what archives have brought of other logs.
         """
         raise OmnigentError(
             ErrorCode.INTERNAL_ERROR, "This route is served by the ASGI application only", status=501

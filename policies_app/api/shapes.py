@@ -103,10 +103,27 @@ class DecisionShape(Shape):
     hash: str
 
 
-class DecisionPage(PageShape):
-    """A page of decisions; `next_cursor` is for the next one, null on the last."""
+class ImportedDecisionShape(Shape):
+    """A decision that came with an archive. `session_id` and `root_session_id` name the sessions here, what
+    `decision` names is of the log `origin`; `imported_at` in seconds.
+    """
 
-    data: list[DecisionShape]
+    id: str
+    object: Literal["imported_decision"]
+    session_id: str
+    root_session_id: str
+    origin: str
+    imported_at: float
+    imported_by: str
+    decision: DecisionShape
+
+
+class DecisionPage(PageShape):
+    """A page of decisions, the log's own or imported ones; `next_cursor` is for the next page, null on the
+    last.
+    """
+
+    data: list[DecisionShape] | list[ImportedDecisionShape]
     next_cursor: str | None
 
 

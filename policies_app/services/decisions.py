@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from omnigent.ids import DECISION, mint
 from policies_app.models import Decision, DecisionHead, Level, VerdictName
-from policies_app.services import chain
+from policies_app.services import carried, chain
 
 logger = logging.getLogger(__name__)
 
@@ -81,8 +81,10 @@ def append(rows: Sequence[NewDecision]) -> None:
 
 
 def prune(before: datetime) -> int:
-    """Forget the rows up to the first one that is not older; returns how many. A broken log is left alone."""
-    removed = 0
+    """Forget the rows up to the first one that is not older, and what was imported before; returns how many.
+    A broken log is left alone.
+    """
+    removed = carried.prune(before)
     while taken := _prune_some(before):
         removed += taken
     if removed:

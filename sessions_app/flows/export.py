@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 PIECE = 256 * 1024
 RECHECK_SECONDS = 5.0
+WITHHELD = "only administrators and auditors may read decisions, so those that there are were left out"
+UNFIT = "their rows in the log are not as they were written"
 
 
 class Exporter:
@@ -46,7 +48,8 @@ class Exporter:
         counts = dict.fromkeys(layout.DOCUMENTS, 0)
         numbers = dict.fromkeys(layout.DOCUMENTS, 0)
         missing: list[dict[str, Any]] = []
-        async with aclosing(self._steps(Export(self._plan).chunks())) as chunks:
+        export = Export(self._plan)
+        async with aclosing(self._steps(export.chunks())) as chunks:
             async for kind, text in chunks:
                 numbers[kind] = numbers.get(kind, 0) + 1
                 counts[kind] = counts.get(kind, 0) + text.count("\n")
@@ -66,7 +69,8 @@ class Exporter:
             async with aclosing(self._stored(packer, name, blobs.blob_name(digest), size)) as pieces:
                 async for data in pieces:
                     yield data
-        yield await self._workshop.run(packer.finish, self._facts(counts, [*self._lost_agents(), *missing]))
+        missing = [*self._lost_agents(), *missing, *self._lost_decisions(export)]
+        yield await self._workshop.run(packer.finish, self._facts(counts, missing))
 
     async def markdown(self) -> AsyncGenerator[bytes, None]:
         """The transcript in pieces."""
@@ -124,6 +128,11 @@ class Exporter:
             if row["agent_id"] in self._plan.bundles and self._plan.bundles[row["agent_id"]].size is None
         ]
 
+    def _lost_decisions(self, export: Export) -> list[dict[str, Any]]:
+        if self._plan.decisions is None:
+            return [_missing("decisions", None, None, WITHHELD)]
+        return [_missing("decisions", None, None, f"{export.unfit} of them: {UNFIT}")] if export.unfit else []
+
     def _facts(self, counts: dict[str, int], missing: list[dict[str, Any]]) -> dict[str, Any]:
         return {
             "created_at": layout.stamp(timezone.now()),
@@ -136,5 +145,5 @@ class Exporter:
         }
 
 
-def _missing(kind: str, name: str, shown: str, reason: str) -> dict[str, Any]:
+def _missing(kind: str, name: str | None, shown: str | None, reason: str) -> dict[str, Any]:
     return {"kind": kind, "id": name, "name": shown, "reason": reason}

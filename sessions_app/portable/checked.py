@@ -46,7 +46,8 @@ class Checked:
 
     Rows of `items` are number of the session, position, id, type, status, response id, data, names of null
     members, time and author; those of `comments` are the number of the session and a `CommentLine`,
-    those of `policies` likewise with a `PolicyLine`.
+    those of `policies` likewise with a `PolicyLine`; those of `decisions` are the number of the session, the
+    name of the log and the row's text in it.
     `lost` are the files whose bytes the archive does not hold.
     """
 
@@ -60,9 +61,11 @@ class Checked:
     items: Rows = field(default_factory=Rows)
     comments: Rows = field(default_factory=Rows)
     policies: Rows = field(default_factory=Rows)
+    decisions: Rows = field(default_factory=Rows)
 
     def close(self) -> None:
         """Delete what is on disk."""
         self.items.close()
         self.comments.close()
         self.policies.close()
+        self.decisions.close()

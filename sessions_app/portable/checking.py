@@ -7,16 +7,18 @@ from typing import TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from omnigent.api.validation import NUL, texts
+from omnigent.api.validation import MAX_DEPTH, NUL, is_too_deep, texts
 from omnigent.protocol import items
 from omnigent.spec import InvalidAgentError, bundle
+from policies_app.services import carried
+from policies_app.services.carried import Link
 from sessions_app.portable import layout
 from sessions_app.portable.attached import check_file
 from sessions_app.portable.checked import Checked
 from sessions_app.portable.documents import (
     AgentLine,
-    AnyLine,
     CommentLine,
+    DecisionLine,
     FileLine,
     ItemLine,
     PolicyLine,
@@ -48,7 +50,7 @@ def check(archive: Unpacked, *, bundle_limit: int) -> Checked:
         reader.read(layout.ITEMS, ItemLine, reader.take_item)
         reader.read(layout.COMMENTS, CommentLine, reader.take_comment)
         reader.read(layout.POLICIES, PolicyLine, reader.take_policy)
-        reader.read(layout.DECISIONS, AnyLine, reader.take_unread)
+        reader.read(layout.DECISIONS, DecisionLine, reader.take_decision)
         reader.finish(bundle_limit)
         undo.pop_all()
         return checked
@@ -67,6 +69,7 @@ class _Reader:
         self._at, self._position, self._last_item = 1, 0, 0
         self._comments: dict[str, int] = {}
         self._policies: dict[str, set[str]] = {}
+        self._last_decision: Link | None = None
         self._missing = {one.id for one in checked.missing if one.kind == "file"}
 
     def read(self, kind: str, model: type[Line], take: Callable[[Line], None]) -> None:
@@ -96,8 +99,7 @@ class _Reader:
             raise InvalidArchive("is not UTF-8") from None
         except orjson.JSONDecodeError as error:
             raise InvalidArchive(f"{error.msg} at character {error.pos}") from None
-        if NUL_ESCAPE in raw and any(NUL in text for _, text in texts(value)):
-            raise InvalidArchive("text must not contain NUL characters")
+        _check_texts(raw, value, model)
         try:
             return model.model_validate(value)
         except ValidationError as error:
@@ -209,8 +211,20 @@ class _Reader:
             row[name] = None if row[name] is None else layout.stamp(row[name])
         self._checked.policies.add([number, row])
 
-    def take_unread(self, line: AnyLine) -> None:
-        """Something that is counted and not restored."""
+    def take_decision(self, line: DecisionLine) -> None:
+        """A decision as its log had it, linked to the one before where that is its neighbour in the log."""
+        self._expect(line.id, "d", self._checked.decisions.count + 1)
+        number = self._number(line.session, "session", len(self._checked.sessions))
+        values = line.decision.model_dump()
+        try:
+            text = carried.text_of(values)
+        except ValueError as error:
+            raise InvalidArchive(str(error)) from None
+        link = carried.link_of(line.origin, values)
+        if carried.is_torn(self._last_decision, link):
+            raise InvalidArchive("prev_hash: it is not the hash of the decision before")
+        self._last_decision = link
+        self._checked.decisions.add([number, line.origin, text])
 
     def finish(self, bundle_limit: int) -> None:
         """What can be said only in the end: counts, the bundles, and that nothing is there for nothing."""
@@ -254,3 +268,12 @@ class _Reader:
         if number > count:
             raise InvalidArchive(f"{key}: {name} is not in the archive, or stands further down")
         return number
+
+
+def _check_texts(raw: bytes, value: object, model: type[BaseModel]) -> None:
+    """Refuse what no column takes. What a log has of an event may hold NULs: it is stored as escaped text."""
+    if model is DecisionLine:
+        if is_too_deep(value):
+            raise InvalidArchive(f"is nested deeper than {MAX_DEPTH} levels")
+    elif NUL_ESCAPE in raw and any(NUL in text for _, text in texts(value)):
+        raise InvalidArchive("text must not contain NUL characters")

@@ -24,6 +24,12 @@ def _plain_path(value: str) -> str:
     return value
 
 
+def _no_nul(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("must not contain NUL characters")
+    return value
+
+
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 Cost = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -36,6 +42,7 @@ AgentName = Annotated[str, Field(pattern=r"^a[1-9][0-9]{0,9}$")]
 SessionName = Annotated[str, Field(pattern=r"^s[1-9][0-9]{0,9}$")]
 FileName = Annotated[str, Field(pattern=r"^f[1-9][0-9]{0,9}$")]
 PolicyName = Annotated[str, Field(pattern=r"^p[1-9][0-9]{0,9}$")]
+DecisionName = Annotated[str, Field(pattern=r"^d[1-9][0-9]{0,9}$")]
 ItemName = Annotated[str, Field(pattern=r"^i[1-9][0-9]{0,9}$")]
 
 
@@ -190,10 +197,45 @@ class PolicyLine(AttachedPolicy):
     created_by: Person
 
 
-class AnyLine(BaseModel):
-    """A line of a kind that this version carries and does not read."""
+Id = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_no_nul)]
+Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_no_nul)]
 
-    model_config = ConfigDict(extra="allow", strict=True)
+
+class LoggedDecision(Document):
+    """A row of a decision log, as its own server lists it: every id in it is of that server."""
+
+    seq: Annotated[int, Field(ge=1, le=2**63 - 1)]
+    decision_id: Id
+    created_at: Annotated[float, Field(ge=0, le=layout.LAST_EPOCH, allow_inf_nan=False)]
+    session_id: Id | None
+    root_session_id: Id | None
+    agent_id: Id | None
+    actor: Annotated[Person, Field(min_length=1), AfterValidator(_no_nul)] | None
+    phase: Annotated[str, Field(min_length=1, max_length=16), AfterValidator(_no_nul)]
+    target: Name | None
+    verdict: Literal["allow", "deny", "ask"]
+    reason: Annotated[str, Field(min_length=1), AfterValidator(_no_nul)] | None
+    policy_id: Id | None
+    policy_name: Name | None
+    policy_version: Annotated[int, Field(ge=0, le=2**31 - 1)] | None
+    level: Literal["session", "agent", "server", "guard", "none"]
+    shadow: list[dict[str, Any]]
+    steps: list[dict[str, Any]]
+    input_digest: Digest
+    input: Any
+    elicitation_id: Id | None
+    latency_us: Annotated[int, Field(ge=0, le=2**63 - 1)]
+    prev_hash: Digest
+    hash: Digest
+
+
+class DecisionLine(Document):
+    """A decision about a session of the archive. `origin` names the log whose row it is."""
+
+    id: DecisionName
+    session: SessionName
+    origin: Annotated[str, Field(pattern=r"^log_[0-9a-f]{32}$")]
+    decision: LoggedDecision
 
 
 def words(error: ValidationError) -> str:

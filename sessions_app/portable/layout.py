@@ -39,6 +39,7 @@ _LINES = re.compile(rf"({'|'.join((*DOCUMENTS, *OPTIONAL))})/([0-9]{{6}})\.jsonl
 _BYTES = re.compile(r"(blobs/[0-9a-f]{64})|(bundles/[0-9a-f]{64}\.tar\.gz)")
 
 FIRST_YEAR, LAST_YEAR = 1970, 9998
+LAST_EPOCH = int(datetime(LAST_YEAR, 12, 31, tzinfo=UTC).timestamp())
 A_MOMENT = "must be a time like 2026-01-31T23:59:59.000000Z"
 
 

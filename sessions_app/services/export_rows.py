@@ -10,6 +10,8 @@ from django.db.models import Q
 from django.db.models.functions import Length
 
 from omnigent.ids import ITEM
+from policies_app.services import carried
+from policies_app.services.carried import Carried
 from sessions_app.models import Comment, Item, SessionPolicy
 from sessions_app.portable import layout, references
 from sessions_app.services import access, policy_rows
@@ -52,9 +54,13 @@ class Range:
 
 
 class Export:
-    """The lines of a planned export; every step of an iterator is a few statements."""
+    """The lines of a planned export; every step of an iterator is a few statements.
+
+    `unfit` counts the decisions that were left out because their rows are not as they were logged.
+    """
 
     def __init__(self, plan: Plan) -> None:
+        self.unfit = 0
         self._plan = plan
         self._by_pk = {session.pk: session for session in plan.sessions}
         self._agent_names = {row["agent_id"]: f"a{at}" for at, row in enumerate(plan.agents, start=1)}
@@ -78,6 +84,9 @@ class Export:
             yield layout.COMMENTS, self._referring("".join(map(self._comment, comments)))
         for text in layout.chunks(map(self._policy, itertools.count(1), self._policy_rows())):
             yield layout.POLICIES, self._referring(text)
+        for text in layout.chunks(self._decisions()):
+            # They stay to the letter, whatever ids are in them: hashes have been made of them.
+            yield layout.DECISIONS, references.outward(text, {})
 
     def session_of(self, pk: int) -> PlannedSession:
         """The session with this key."""
@@ -246,6 +255,23 @@ class Export:
                 "updated_at": None if row.updated_at is None else layout.stamp(row.updated_at),
             }
         )
+
+    def _decisions(self) -> Iterator[str]:
+        if self._plan.decisions is None:
+            return
+        numbers = {session.columns["public_id"]: session.number for session in self._plan.sessions}
+        count = 0
+        for one in carried.read(self._plan.decisions, numbers.keys()):
+            if one.is_whole:
+                count += 1
+                yield _decision(count, numbers[one.session_id], one)
+            else:
+                self.unfit += 1
+
+
+def _decision(count: int, session: int, one: Carried) -> str:
+    row = orjson.Fragment(one.text)
+    return layout.line({"id": f"d{count}", "session": f"s{session}", "origin": one.origin, "decision": row})
 
 
 SETTINGS = ("reasoning_effort", "model_override", "harness_override", "terminal_launch_args")

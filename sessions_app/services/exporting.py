@@ -14,6 +14,8 @@ from django.db.models import Count
 from agents_app.storage import bundle_name
 from omnigent.accounts.identity import Principal
 from omnigent.errors import ErrorCode, OmnigentError
+from policies_app.services import carried, decision_pages
+from policies_app.services.carried import Span
 from sessions_app.models import Comment, File, Session, SessionLabel, SessionPolicy
 from sessions_app.portable import layout
 from sessions_app.services import access, rules
@@ -24,6 +26,7 @@ COLUMNS = (
     "pk",
     "public_id",
     "parent_id",
+    "root__public_id",
     "runner_id",
     "agent_id",
     "agent__public_id",
@@ -98,6 +101,7 @@ class Plan:
     """A session with its sub-agents, those of the upper levels first, as they were made.
 
     `agents` are columns of the first session that has each; `comments` and `policies` count them by session.
+    `decisions` is None for a caller who may not read them.
     """
 
     session_id: str
@@ -107,6 +111,7 @@ class Plan:
     files: Sequence[Columns]
     comments: Mapping[int, int]
     policies: Mapping[int, int]
+    decisions: Span | None
 
     @property
     def item_count(self) -> int:
@@ -132,6 +137,7 @@ def plan(principal: Principal, session_id: str, *, with_children: bool) -> Plan:
         sessions.append(planned)
         before += planned.items
     agents = {row["agent_id"]: row for row in reversed(rows) if row["agent_id"] is not None}
+    root_id = rows[0]["root__public_id"] or found.public_id
     order = dict.fromkeys(row["agent_id"] for row in rows if row["agent_id"] is not None)
     return Plan(
         session_id=found.public_id,
@@ -141,6 +147,7 @@ def plan(principal: Principal, session_id: str, *, with_children: bool) -> Plan:
         files=_files({session.pk: session.number for session in sessions}),
         comments=_counted(Comment, pks),
         policies=_policies(pks),
+        decisions=carried.span(root_id) if decision_pages.may_read(principal) else None,
     )
 
 

@@ -10,7 +10,6 @@ from omnigent.accounts.identity import Principal
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.spec import harnesses
 from policies_app.services.handlers import check_handler
-from sessions_app.portable import layout
 from sessions_app.portable.checked import Checked
 from sessions_app.portable.documents import AgentLine, Missing, SessionLine
 from sessions_app.services import rules
@@ -18,7 +17,6 @@ from sessions_app.services.exporting import is_portable
 
 MAX_REASON = 500
 ROWS = 400
-UNRESTORED = "this server does not restore them"
 UNFIT = "it denies what it is asked about as long as it is enabled, because it cannot be applied here"
 
 ReadBundle = Callable[[AgentLine], bytes]
@@ -153,12 +151,7 @@ def report(checked: Checked, bindings: Bindings, *, is_stored: bool) -> dict[str
         checked.ids.id_of("s", number) if is_stored else None
         for number in range(1, len(checked.sessions) + 1)
     ]
-    unread = [
-        Missing(kind=layout.DECISIONS, id=None, name=None, reason=f"there are {count}, and {UNRESTORED}")
-        for count in (checked.counts.decisions,)
-        if count
-    ]
-    missing = [*checked.missing, *bindings.notes, *unread]
+    missing = [*checked.missing, *bindings.notes]
     return {
         "session_id": ids[0],
         "sessions": [

@@ -9,10 +9,12 @@ from django.db import connection
 from agents_app.services import uploaded
 from omnigent.accounts.identity import Principal
 from omnigent.spec import InvalidAgentError
+from policies_app.services import carried
+from policies_app.services.carried import Carried
 from sessions_app import buckets
 from sessions_app.models import Comment, File, Grant, Item, Kind, Session, SessionLabel, SessionPolicy
 from sessions_app.portable.documents import SessionLine
-from sessions_app.services import blobs, policy_rows, receipts, rules
+from sessions_app.services import agent_rules, blobs, policy_rows, receipts, rules
 from sessions_app.services.access import Level
 from sessions_app.services.importing import Bindings, Restoring, bind, report
 from sessions_app.services.receipts import Answer, Claim
@@ -20,6 +22,8 @@ from sessions_app.services.tick import ITEM_COLUMNS
 from sessions_app.statements import insert
 
 ROWS = 400
+DECISION_ROWS = 100
+"""These may be large."""
 
 
 def restore(principal: Principal, restoring: Restoring, claimed: Claim | None) -> Answer:
@@ -51,6 +55,7 @@ class _Restore:
         self._add_files()
         self._add_comments()
         self._add_policies()
+        self._add_decisions()
         # Bundles are stored without a transaction, so they come when nothing else can fail any more.
         self._add_agents()
 
@@ -146,12 +151,24 @@ class _Restore:
                 rows.append(SessionPolicy(session_id=self._pks[number - 1], **values))
             policy_rows.restore(rows, ids, by=self._owner)
 
+    def _add_decisions(self) -> None:
+        """Beside this server's log: it has not decided any of it."""
+        id_of = self._checked.ids.id_of
+        for batch in self._checked.decisions.batches(DECISION_ROWS):
+            rows = [
+                Carried(session_id=id_of("s", number), origin=origin, text=text)
+                for number, origin, text in batch
+            ]
+            carried.store(rows, root_session_id=id_of("s", 1), by=self._owner)
+
     def _add_agents(self) -> None:
         for line in self._checked.agents:
             if line.bundle is None:
                 continue
             try:
-                agent = uploaded(data=self._read_bundle(line), created_by=self._owner)
+                agent = uploaded(
+                    data=self._read_bundle(line), created_by=self._owner, check=agent_rules.problems
+                )
             except InvalidAgentError as error:
                 raise rules.invalid(f"The archive is not valid: {line.bundle}: {error}") from None
             agent.save(force_insert=True)

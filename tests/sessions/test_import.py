@@ -16,7 +16,7 @@ from omnigent.asgi import Router
 from omnigent.spec import bundle
 from sessions_app.models import Blob, Comment, File, Grant, Item, Session, SessionLabel, UserDailyCost
 from sessions_app.process import Process
-from sessions_app.services import spending
+from sessions_app.services import agent_rules, spending
 from sessions_app.services.sessions import delete_session
 from tests.error_shape import assert_error, assert_invalid
 from tests.factories import make_agent, make_bundled_agent, make_session, user_said
@@ -112,7 +112,9 @@ async def test_the_export_of_an_import_equals_the_first_export(
 
 async def test_an_agent_of_its_own_comes_along(http: httpx.AsyncClient, process: Process) -> None:
     def build() -> Session:
-        own = uploaded(data=bundle.pack({"mine.yaml": DOCUMENT}), created_by="local")
+        own = uploaded(
+            data=bundle.pack({"mine.yaml": DOCUMENT}), created_by="local", check=agent_rules.problems
+        )
         own.save()
         return make_session(own)
 
@@ -284,17 +286,6 @@ async def test_what_was_spent_elsewhere_is_nobodys_cost_here(
     assert await process.pool.run(UserDailyCost.objects.count) == 0
     below = await process.pool.run(lambda: Session.objects.get(public_id=ids[0]).usage_below)
     assert below == {"m": {"total_cost_usd": 2.0}}
-
-
-async def test_decisions_are_read_and_reported(http: httpx.AsyncClient, tree: Session) -> None:
-    def add(found: dict[str, bytes]) -> None:
-        found["decisions/000001.jsonl"] = b"{}\n"
-
-    answer = await imported(http, changed(await exported(http, tree.public_id), add))
-
-    assert [(row["kind"], row["reason"]) for row in answer.json()["missing"]] == [
-        ("decisions", "there are 1, and this server does not restore them"),
-    ]
 
 
 async def test_a_lost_file_stays_lost_and_its_id_stays_a_gap(

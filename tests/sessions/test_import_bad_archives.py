@@ -18,6 +18,7 @@ from omnigent.spec import bundle
 from sessions_app.models import Session
 from sessions_app.portable import layout
 from sessions_app.process import Process
+from sessions_app.services import agent_rules
 from tests.error_shape import assert_error
 from tests.factories import make_session
 from tests.sessions.archiving import (
@@ -49,7 +50,9 @@ async def archive(http: httpx.AsyncClient, process: Process, agent: Agent) -> by
     """A whole archive, with an agent's bundle in it."""
 
     def build() -> None:
-        own = uploaded(data=bundle.pack({"mine.yaml": DOCUMENT}), created_by="local")
+        own = uploaded(
+            data=bundle.pack({"mine.yaml": DOCUMENT}), created_by="local", check=agent_rules.problems
+        )
         own.save()
         Session.objects.filter(parent__isnull=False).update(agent=own)
 

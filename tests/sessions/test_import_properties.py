@@ -15,7 +15,8 @@ from sessions_app.models import Item, Session
 from sessions_app.process import Process
 from sessions_app.services.sessions import delete_session
 from tests.factories import add_item, label, make_child, make_session
-from tests.sessions.archiving import add_file, exported, imported, tree_ids, without_provenance
+from tests.policies_rest.log import append, new
+from tests.sessions.archiving import add_file, exported, imported, lines, tree_ids, without_provenance
 
 # What a careless replacement would stumble over, among letters of many scripts.
 PIECES = (
@@ -50,6 +51,8 @@ SESSIONS = st.lists(
             "items": st.lists(
                 st.tuples(st.sampled_from(["say", "call", "compact", "attach"]), TEXTS), max_size=4
             ),
+            # What was decided may hold a NUL, which no item may.
+            "decisions": st.lists(st.tuples(TEXTS, st.one_of(TEXTS, st.just(["a\0b"]))), max_size=3),
         }
     ),
     min_size=1,
@@ -87,6 +90,9 @@ def build(agent: Agent, spec: Spec) -> Session:
         for kind, text in wanted["items"]:
             item_id = add_item(session, item(kind, spelled(text, known), known))
             known["i"].append(item_id)
+        for reason, text in wanted["decisions"]:
+            ids = {"session_id": session.public_id, "root_session_id": sessions[0].public_id}
+            append(new(reason=spelled(reason, known), input={"text": spelled(text, known)}, **ids), new())
     return sessions[0]
 
 
@@ -134,6 +140,7 @@ async def test_an_import_of_an_export_exports_the_same(
 
     assert without_provenance(second) == without_provenance(first)
     assert len(ids) == len(spec)
+    assert len(lines(first, "decisions")) == sum(len(wanted["decisions"]) for wanted in spec)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -151,4 +158,12 @@ async def test_a_text_without_ids_comes_back_to_the_letter(
     await process.pool.run(lambda: delete_session(session_pk=copy.pk))
 
 
-BARE: dict[str, Any] = {"parent": 0, "title": "", "labels": {}, "archived": False, "cost": None, "files": []}
+BARE: dict[str, Any] = {
+    "parent": 0,
+    "title": "",
+    "labels": {},
+    "archived": False,
+    "cost": None,
+    "files": [],
+    "decisions": [],
+}
