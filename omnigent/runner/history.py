@@ -22,6 +22,25 @@ class History:
         self._ids = {item["id"] for item in self._items if "id" in item}
         self._turn_start = len(self._items)
 
+    def has(self, item_id: object) -> bool:
+        """Whether a stored item is in it."""
+        return item_id in self._ids
+
+    def replace(self, items: Iterable[Mapping[str, Any]]) -> None:
+        """Hold other items; those from the current turn's first message on belong to the turn as before, and
+        messages of the turn that are missing among them are kept.
+        """
+        given = [dict(item) for item in items]
+        places = {item["id"]: place for place, item in enumerate(given) if "id" in item}
+        turn = self._items[self._turn_start :]
+        missing = [item for item in turn if item.get("role") == "user" and item.get("id") not in places]
+        self._turn_start = min(
+            (places[item["id"]] for item in turn if item.get("id") in places),
+            default=len(given) if missing else 0,
+        )
+        self._items = given + missing
+        self._ids = {item["id"] for item in self._items if "id" in item}
+
     def begin_turn(self) -> None:
         """What is added from now on belongs to the current turn."""
         self._turn_start = len(self._items)
@@ -84,14 +103,15 @@ def loaded(items: Sequence[Mapping[str, Any]], pending_id: str | None) -> list[I
     for item in items:
         if pending_id is not None and item.get("id") == pending_id:
             seen_pending = True
-        elif not (seen_pending and _is_input(item)):
+        elif not (seen_pending and is_input(item)):
             kept.append(dict(item))
     return compacted(kept)
 
 
-def _is_input(item: Mapping[str, Any]) -> bool:
-    """Whether a person wrote it, so that it comes by itself."""
-    return bool(item.get("user_authored")) or item.get("type") == "slash_command"
+def is_input(item: Mapping[str, Any]) -> bool:
+    """Whether it comes by itself: a person wrote it, or it says that a sub-agent has returned."""
+    is_message = bool(item.get("user_authored") or item.get("subagent_return_id"))
+    return is_message or item.get("type") == "slash_command"
 
 
 def compacted(items: list[Item]) -> list[Item]:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from omnigent.runner.announce import Announcer
 from omnigent.runner.approvals import Declined
@@ -48,6 +48,14 @@ class TurnSettings:
     max_samples: int = 1000
 
 
+class TurnContext(Protocol):
+    """Keeps what is sent within the model's context window."""
+
+    async def fit(self, request: ModelRequest, *, overflowed: bool = False) -> ModelRequest: ...
+
+    def learn(self, request: ModelRequest, usage: Usage) -> None: ...
+
+
 @dataclass(slots=True)
 class _Sample:
     """What one model request gave so far; `usage` is None when the model told none."""
@@ -68,13 +76,16 @@ class Turn:
         history: History,
         announcer: Announcer,
         world: TurnWorld,
+        context: TurnContext,
     ) -> None:
         self._settings = settings
         self._model = model
         self._history = history
         self._announcer = announcer
         self._world = world
+        self._context = context
         self._usage = Usage()
+        self._is_shortened = False
         self._calls = Calls(
             client_tools=settings.client_tools, history=history, announcer=announcer, world=world
         )
@@ -91,9 +102,7 @@ class Turn:
         """
         self._announcer.start()
         for _ in range(self._settings.max_samples):
-            request = self._request()
-            await self._ask_policy(request)
-            sample = await self._sample(request)
+            request, sample = await self._answer(await self._context.fit(self._request()))
             is_allowed = await self._review(request, sample)
             if not sample.calls or not is_allowed:
                 self._announcer.completed(self._usage)
@@ -104,6 +113,19 @@ class Turn:
         raise ModelError(
             "too_many_steps", f"The turn took {self._settings.max_samples} steps without an end."
         )
+
+    async def _answer(self, request: ModelRequest) -> tuple[ModelRequest, _Sample]:
+        """What was sent in the end, and what the model said: one that is too long is made shorter, once."""
+        await self._ask_policy(request)
+        try:
+            return request, await self._sample(request)
+        except ModelError as exc:
+            if exc.code != "context_length_exceeded" or self._is_shortened:
+                raise
+        self._is_shortened = True
+        shorter = await self._context.fit(request, overflowed=True)
+        await self._ask_policy(shorter)
+        return shorter, await self._sample(shorter)
 
     def _request(self) -> ModelRequest:
         settings = self._settings
@@ -159,6 +181,8 @@ class Turn:
             self._history.add_text("".join(sample.text))
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
+        if sample.usage is not None:
+            self._context.learn(request, sample.usage)
         return sample
 
     async def _other(self, event: SampleEvent, sample: _Sample) -> bool:
