@@ -1,5 +1,6 @@
 """The operator's agents on disk: the shipped ones, and those that the environment names."""
 
+import errno
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -41,6 +42,15 @@ def sources(places: Iterable[Path]) -> Iterator[Source]:
                 yield Source(path=entry, files=_files(entry))
             except (OSError, InvalidAgentError) as error:
                 _skip(entry, str(error))
+
+
+def required(place: Path) -> Iterator[Source]:
+    """Every agent in one file or directory. Raises OSError and InvalidAgentError for what cannot be read."""
+    entries = list(_entries(place))
+    if not entries:
+        raise FileNotFoundError(errno.ENOENT, "holds no agent", str(place))
+    for entry in entries:
+        yield Source(path=entry, files=_files(entry))
 
 
 def _skip(path: Path, reason: str) -> None:

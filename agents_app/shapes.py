@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from omnigent.api.schema.shapes import PageShape, Shape
 
 
@@ -35,3 +37,45 @@ class AgentPage(PageShape):
     """A page of agents."""
 
     data: list[AgentShape]
+
+
+class AgentConfigShape(Shape):
+    """What may be changed of an agent; `etag` names its state, as the header does."""
+
+    id: str
+    object: Literal["agent.config"]
+    name: str
+    version: int
+    description: str | None
+    instructions: str
+    model: str | None
+    harness: str | None
+    mcp_servers: list[dict[str, Any]]
+    editable: bool
+    etag: str
+
+
+class DeletedAgent(Shape):
+    """What is left of a deleted agent."""
+
+    id: str
+    deleted: Literal[True]
+
+
+class McpServerShape(Shape):
+    """An MCP server, without its secrets."""
+
+    name: str
+    transport: str
+    url: str = ""
+    command: str = ""
+    args: list[str] = Field(default_factory=list)
+    headers: dict[str, str] = Field(default_factory=dict)
+    description: str = ""
+
+
+class McpServerList(Shape):
+    """The MCP servers of an agent, all of them."""
+
+    object: Literal["list"]
+    data: list[McpServerShape]

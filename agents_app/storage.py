@@ -13,11 +13,15 @@ def bundle_name(digest: str) -> str:
     return f"bundles/{digest[:2]}/{digest}.tar.gz"
 
 
-def save_bundle(digest: str, data: bytes, storage: Storage = default_storage) -> None:
-    """Store a packed bundle. A complete one that is there already is left alone; a torn one is replaced."""
+def save_bundle(
+    digest: str, data: bytes, storage: Storage = default_storage, *, is_suspect: bool = False
+) -> None:
+    """Store a packed bundle. A complete one that is there already is left alone; a torn one is replaced, and
+    so is one that is `is_suspect` because it could not be read.
+    """
     name = bundle_name(digest)
     if storage.exists(name):
-        if storage.size(name) == len(data):
+        if storage.size(name) == len(data) and not is_suspect:
             return
         storage.delete(name)
     stored_as = storage.save(name, ContentFile(data))
@@ -34,3 +38,12 @@ def read_bundle(digest: str, storage: Storage = default_storage) -> bytes:
     except FileNotFoundError:
         raise MissingBundleError(digest) from None
     return data
+
+
+def stored_bytes(digest: str, storage: Storage = default_storage) -> int | None:
+    """The size of a stored bundle, asked without reading it; None when there is none."""
+    try:
+        size: int = storage.size(bundle_name(digest))
+    except OSError:
+        return None
+    return size

@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from agents_app.api import AgentViewSet
+from agents_app.api import AgentConfig, Agents, OneAgent
 
 urlpatterns = [
-    path("v1/agents", AgentViewSet.as_view({"get": "list"}), name="agents"),
-    path("v1/agents/<str:agent_id>", AgentViewSet.as_view({"get": "retrieve"}), name="agent"),
+    path("v1/agents", Agents.as_view(), name="agents"),
+    path("v1/agents/<str:agent_id>", OneAgent.as_view(), name="agent"),
+    path("v1/agents/<str:agent_id>/config", AgentConfig.as_view(), name="agent-config"),
 ]

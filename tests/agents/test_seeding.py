@@ -13,6 +13,7 @@ from agents_app.models import Agent
 from agents_app.services import builtin_id, seed
 from agents_app.storage import bundle_name, read_bundle
 from omnigent.spec import bundle
+from tests.factories import make_agent, make_session
 
 DOCUMENT = "name: {name}\nprompt: {prompt}\nexecutor:\n  harness: scripted\n"
 
@@ -31,6 +32,26 @@ def test_the_shipped_agents_can_all_be_registered(caplog: pytest.LogCaptureFixtu
     assert "scripted" in {agent.name for agent in agents}
     assert all(agent.public_id == builtin_id(agent.name) for agent in agents)
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("vendor", ["claude", "codex"])
+def test_the_agents_for_terminals_have_the_shape_of_the_contract(vendor: str) -> None:
+    agents = {agent.name: agent for agent in seed()}
+
+    spec = bundle.read(read_bundle(agents[f"{vendor}-native-ui"].digest))
+
+    assert (spec.harness, spec.spawn, list(spec.terminals)) == (f"{vendor}-native", True, ["shell"])
+    assert spec.instructions
+    assert spec.os_env is not None
+    assert (spec.os_env.type, spec.os_env.cwd, spec.os_env.sandbox.type) == ("caller_process", ".", "none")
+
+
+def test_there_is_one_for_each_engine_of_the_documentation() -> None:
+    harnesses = {agent.name: agent.harness for agent in seed()}
+
+    assert harnesses["claude-sdk"] == "claude_sdk"
+    assert harnesses["openai-agents"] == "agents_sdk"
+    assert harnesses["codex"] == "codex"
 
 
 def test_ids_depend_on_the_name_alone() -> None:
@@ -95,6 +116,15 @@ def test_directories_hold_files_bundles_and_archives(tmp_path: Path) -> None:
     assert bundle.read(read_bundle(agents["two"].digest)).instructions == "From the file."
 
 
+def test_the_last_of_one_name_counts_and_stays(tmp_path: Path, settings: Settings) -> None:
+    settings.OMNIGENT_BUILTIN_AGENT_DIRS = (write(tmp_path / "mine.yaml", "scripted", "Mine."),)
+
+    versions = [next(agent for agent in seed() if agent.name == "scripted") for _ in range(2)]
+
+    assert [agent.version for agent in versions] == [1, 1]
+    assert bundle.read(read_bundle(versions[0].digest)).instructions == "Mine."
+
+
 def test_a_broken_entry_is_logged_and_the_others_are_seeded(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -126,5 +156,24 @@ def test_the_command_seeds_what_it_is_given(tmp_path: Path, capsys: pytest.Captu
 def test_operators_see_whether_a_bundle_is_there(tmp_path: Path, reader: Client) -> None:
     (agent,) = seed([write(tmp_path / "helper.yaml", prompt="Admin.")])
 
-    assert b"helper" in reader.get("/admin/agents_app/agent/").content
-    assert b"icon-yes" in reader.get(f"/admin/agents_app/agent/{agent.pk}/change/").content
+    make_session(agent)
+
+    page = reader.get("/admin/agents_app/agent/").content.decode()
+    one = reader.get(f"/admin/agents_app/agent/{agent.pk}/change/").content.decode()
+
+    assert all(text in page for text in ("helper", "server", "scripted", agent.digest[:12]))
+    assert '<td class="field-sessions_bound">1</td>' in page
+    assert "icon-yes" in one
+    assert agent.digest in one
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("server", "helper"), ("user", "kept"), ("session", "brought")])
+def test_operators_see_whose_agents_there_are(reader: Client, kind: str, shown: str) -> None:
+    make_agent("helper")
+    make_agent("kept", is_builtin=False, is_reusable=True, created_by="olga")
+    make_agent("brought", is_builtin=False, created_by="olga")
+
+    page = reader.get("/admin/agents_app/agent/", {"kind": kind}).content.decode()
+
+    assert [name for name in ("helper", "kept", "brought") if f">{name}</a>" in page] == [shown]
+    assert "the bundle is missing or torn" in page

@@ -12,6 +12,7 @@ from omnigent.accounts.principal import Scope
 from omnigent.accounts.services import tokens
 from omnigent.api.asgi import Application
 from omnigent.ids import runner_id_for
+from omnigent.spec import bundle
 from sessions_app.access_table import Who
 from sessions_app.models import Grant, Session
 from sessions_app.process import Process
@@ -33,7 +34,7 @@ NAMES: Mapping[Who, str] = {
 LEVELS = {Who.READER: 1, Who.EDITOR: 2, Who.MANAGER: 3}
 SECRETS = (
     *("Secret plan", "secret-notes.txt", "A secret remark", "Secret folder", "secret workstation"),
-    "secret policy",
+    *("secret policy", "secret instructions"),
 )
 """What only those who may read the owner's things may ever be sent."""
 
@@ -117,10 +118,17 @@ class Things:
         elif "{policy_id}" in address:
             named = {**CARE, "name": f"care of {session_id}"}
             ids["policy_id"] = await self._made("/v1/policies", named, who=Who.ADMIN)
+        if "/agents/{agent_id}" in address:
+            ids["agent_id"] = await self._own_agent(session_id)
         if "{token_id}" in address:
             ids["token_id"] = await self.process.pool.run(owners_token)
         if "{invitation_id}" in address:
             ids["invitation_id"] = await self._made("/v1/invitations", {}, who=Who.ADMIN)
+        return {**ids, **(await self._rows(address, session_id))}
+
+    async def _rows(self, address: str, session_id: str) -> dict[str, str]:
+        """Things that no request makes."""
+        ids: dict[str, str] = {}
         if address.endswith("/files:copy"):
             ids |= {"session_id": await self.process.pool.run(child_of, session_id), "source_id": session_id}
         if "{elicitation_id}" in address:
@@ -130,6 +138,13 @@ class Things:
     async def _made(self, path: str, body: Mapping[str, Any], *, who: Who = Who.OWNER) -> str:
         headers = {**self.credentials[who], "Content-Type": "application/json"}
         return made(await request(self.app, "POST", path, headers=headers, body=json.dumps(body).encode()))
+
+    async def _own_agent(self, session_id: str) -> str:
+        """An agent that the owner keeps."""
+        document = f"name: of-{session_id}\nprompt: {SECRETS[6]}\nexecutor:\n  harness: scripted\n"
+        headers = {**self.credentials[Who.OWNER], "Content-Type": "multipart/form-data; boundary=cut"}
+        body = agent_upload({"agent.yaml": document.encode()})
+        return made(await request(self.app, "POST", "/v1/agents", headers=headers, body=body))
 
     async def _uploaded(self, path: str) -> str:
         headers = {**self.credentials[Who.OWNER], "Content-Type": "multipart/form-data; boundary=cut"}
@@ -145,6 +160,12 @@ def upload(name: str) -> bytes:
     """A multipart body with one file."""
     head = f'--cut\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
     return f"{head}Content-Type: text/plain\r\n\r\nsome text\r\n--cut--\r\n".encode()
+
+
+def agent_upload(files: Mapping[str, bytes]) -> bytes:
+    """A multipart body with an agent's bundle."""
+    head = b'--cut\r\nContent-Disposition: form-data; name="bundle"; filename="agent.tar.gz"\r\n\r\n'
+    return head + bundle.pack(files) + b"\r\n--cut--\r\n"
 
 
 def share(session_id: str) -> None:

@@ -112,8 +112,10 @@ async def test_everybody_gets_what_the_table_says_and_no_refusal_tells_of_others
 
 
 def needs_new_things(row: Row) -> bool:
-    """What is taken away must be there again for the next caller; and a copy goes down, not up."""
-    return row.method == "DELETE" or row.address.endswith("/files:copy")
+    """What is taken away must be there again for the next caller; a copy goes down, not up; and an agent that
+    somebody changes is somebody's.
+    """
+    return row.method in ("DELETE", "PATCH") or row.address.endswith("/files:copy")
 
 
 async def call(app: Gate, row: Row, credentials: Credentials, who: Who, ids: Mapping[str, str]) -> Reply:
