@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run serve run-cluster test check lint format bench chaos screenshots deps-system clean
+.PHONY: help setup setup-dev run serve run-cluster test check lint format bench chaos screenshots deps-system harnesses matrix clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,12 @@ screenshots: setup-dev ## Take the README's pictures from a fresh server (needs 
 
 deps-system: ## Install what only some tests need: PostgreSQL, Redis, Chromium, tmux, bubblewrap (apt)
 	@$(PYTHON) -m scripts.deps_system
+
+matrix: setup-dev ## Write the tables of harnesses in docs/agents.md (needs: make harnesses)
+	@$(BIN)/python -m scripts.harness_matrix
+
+harnesses: setup-dev ## Install the vendors' engines: Python packages and, by npm, command line tools
+	@$(BIN)/python -m scripts.harnesses
 
 clean: ## Remove the virtual environment and the caches; var/ stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -12,6 +12,8 @@ PACKAGES: Mapping[str, str] = {
     "tmux": "tmux",
     "bwrap": "bubblewrap",
     "git": "git",
+    "node": "nodejs",
+    "npm": "npm",
 }
 
 

@@ -12,14 +12,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts import interop
+from scripts import harnesses, interop
 from scripts.programs import missing
 from tests.bytecode import kept
 from tests.services.postgres import private_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOWEST = ("--durations=10", "--durations-min=5")
-PROCESSES = "e2e or cluster or browser or chaos or terminal or interop"
+PROCESSES = "e2e or cluster or browser or chaos or terminal or interop or engines"
 CORE = (
     "tests/api_plumbing",
     "tests/cli",
@@ -32,6 +32,7 @@ CORE = (
     "tests/policies",
     "tests/runner",
     "tests/services",
+    "tests/spec",
     "tests/test_architecture.py",
     "tests/test_docs.py",
     "tests/test_policy_docs.py",
@@ -58,6 +59,7 @@ class Part:
     programs: tuple[str, ...] = ()
     database: bool = False
     released: bool = False
+    engines: bool = False
     waits: bool = False
 
     def needs(self) -> str:
@@ -67,6 +69,8 @@ class Part:
             return f"needs {' '.join(packages)}; install with: make deps-system"
         if self.released and interop.find_python() is None:
             return "needs Python 3.12 or newer; name one with INTEROP_PYTHON"
+        if self.engines and (lacking := harnesses.lacking()):
+            return f"needs {' '.join(lacking)}; install with: make harnesses"
         return ""
 
     def arguments(self, report: Path) -> list[str]:
@@ -105,6 +109,14 @@ PARTS = (
         paths=("tests/e2e", "tests/services"),
         waits=True,
         programs=CLUSTER,
+    ),
+    Part(
+        name="engines",
+        about="the vendors' own engines against a scripted model server",
+        select="engines",
+        paths=("tests/engines",),
+        waits=True,
+        engines=True,
     ),
     Part(
         name="terminal",

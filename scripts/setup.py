@@ -30,11 +30,11 @@ def create(venv):
         )
 
 
-def install(venv, requirements, stamp):
-    """Install the pins and leave the stamp of them."""
+def install(venv, requirements, stamp, *options):
+    """Install the pins, with further options of pip, and leave the stamp of them."""
     print("installing " + requirements.name, flush=True)
     pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*pip, "--requirement", str(requirements)], check=False)
+    done = subprocess.run([*pip, *options, "--requirement", str(requirements)], check=False)
     if done.returncode != 0:
         sys.exit(f"pip could not install {requirements.name}; its message is above")
     for old in venv.glob(stamp.name.rsplit("-", 1)[0] + "-*"):

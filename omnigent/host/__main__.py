@@ -11,9 +11,11 @@ from functools import partial
 
 from omnigent.host.app import Host
 from omnigent.host.config import ConfigError, DataDirLock, HostConfig, HostOptions, resolve
+from omnigent.host.environment import runner_environment
 from omnigent.host.launcher import LaunchSettings
 from omnigent.host.readiness import ReadinessBoard, probe
 from omnigent.logs import KeyValueFormatter
+from omnigent.runner.harnesses.contributions import installed_rows
 
 log = logging.getLogger("omnigent.host")
 
@@ -43,7 +45,7 @@ async def _serve(config: HostConfig) -> int:
     host = Host(
         config=config,
         launch=LaunchSettings(server_url=config.server_url, log_dir=config.log_dir, environ=dict(os.environ)),
-        readiness=ReadinessBoard(source=partial(probe, os.environ)),
+        readiness=ReadinessBoard(source=partial(probe, runner_environment(os.environ), installed_rows())),
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,5 +1,6 @@
 """The environment a runner gets: named variables only, so that the daemon's own secrets stay with it."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,15 @@ PASSTHROUGH = "OMNIGENT_RUNNER_ENV_PASSTHROUGH"
 _NAMES = frozenset(("PATH", "HOME", "LANG", "LANGUAGE", "TMPDIR", "TERM", "USER", "LOGNAME", "SHELL", "TZ"))
 # The runner's own settings.
 _SETTINGS = frozenset(
-    ("OMNIGENT_MODEL", "OMNIGENT_SCRIPTED_PAUSE_SECONDS", "OMNIGENT_IDLE_TIMEOUT", "OMNIGENT_RETAIN_BYTES")
+    (
+        "OMNIGENT_MODEL",
+        "OMNIGENT_MODEL_SILENCE_SECONDS",
+        "OMNIGENT_SCRIPTED_PAUSE_SECONDS",
+        "OMNIGENT_IDLE_TIMEOUT",
+        "OMNIGENT_RETAIN_BYTES",
+        "OMNIGENT_STATE_DIR",
+        "PYTHONPYCACHEPREFIX",
+    )
 )
 _PREFIXES = ("LC_", "SSL_CERT_", "OPENAI_", "ANTHROPIC_")
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
@@ -22,7 +31,8 @@ def runner_environment(parent: Mapping[str, str]) -> dict[str, str]:
     """The part of the daemon's environment that runners may have, and the path to this package."""
     named = _NAMES | _SETTINGS | set(re.split(r"[\s,;:]+", parent.get(PASSTHROUGH, "")))
     kept = {name: value for name, value in parent.items() if name in named or name.startswith(_PREFIXES)}
-    kept["PYTHONPATH"] = str(Path(omnigent.__file__).resolve().parent.parent)
+    own = str(Path(omnigent.__file__).resolve().parent.parent)
+    kept["PYTHONPATH"] = os.pathsep.join(filter(None, (own, kept.get("PYTHONPATH"))))
     return kept
 
 

@@ -2,61 +2,71 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from omnigent.protocol.host_frames import Readiness
+from omnigent.runner.harnesses.rows import HARNESSES, HarnessRow
 from omnigent.spec import harnesses
 
-NEEDS_AUTH = "needs-auth"
 
-# Ours, and the variable that holds the key each one needs.
-KEY_OF: Mapping[str, str | None] = MappingProxyType(
-    {
-        "scripted": None,
-        "openai-responses": "OPENAI_API_KEY",
-        "openai-chat": "OPENAI_API_KEY",
-        "anthropic": "ANTHROPIC_API_KEY",
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How one harness stands here: True, False when no runner has it, or the word of what it lacks.
+
+    `reason` says of one that is not ready what has to be done.
+    """
+
+    state: bool | str
+    reason: str = ""
+
+
+Findings = Mapping[str, Finding]
+"""By every accepted spelling."""
+
+_UNKNOWN = Finding(state=False, reason="it is not available on this host")
+
+
+def probe(environ: Mapping[str, str], rows: Mapping[str, HarnessRow] = HARNESSES) -> Findings:
+    """How every harness stands under every accepted spelling, with the environment that runners get."""
+    names = harnesses.known() | rows.keys()
+    return {
+        spelling: finding
+        for name in sorted(names)
+        for finding in [_finding(rows.get(name), environ)]
+        for spelling in harnesses.spellings(name)
     }
-)
 
 
-def probe(environ: Mapping[str, str]) -> dict[str, bool | str]:
-    """Readiness of every harness under every accepted spelling; those of vendors are not ours to run."""
-    found: dict[str, bool | str] = {}
-    for name in sorted(harnesses.CANONICAL):
-        key = KEY_OF.get(name)
-        state: bool | str = name in KEY_OF if key is None else bool(environ.get(key)) or NEEDS_AUTH
-        found |= dict.fromkeys(harnesses.spellings(name), state)
-    return found
+def _finding(row: HarnessRow | None, environ: Mapping[str, str]) -> Finding:
+    if row is None:
+        return _UNKNOWN
+    lack = row.lack(environ)
+    return Finding(state=True) if lack is None else Finding(state=lack.state, reason=lack.advice)
 
 
 @dataclass(kw_only=True)
 class ReadinessBoard:
     """The latest probe; `refresh` tells whether it differs from the one before."""
 
-    source: Callable[[], Readiness]
-    current: Readiness = field(init=False)
+    source: Callable[[], Findings]
+    _found: Findings = field(init=False)
 
     def __post_init__(self) -> None:
-        self.current = self.source()
+        self._found = self.source()
+
+    @property
+    def current(self) -> Readiness:
+        """The states, as they are told to the server."""
+        return {spelling: finding.state for spelling, finding in self._found.items()}
 
     def refresh(self) -> bool:
         """Probe again."""
-        found = self.source()
-        changed = dict(found) != dict(self.current)
-        self.current = found
-        return changed
+        before, self._found = self._found, self.source()
+        return before != self._found
 
     def refusal(self, harness: str | None) -> str | None:
         """Why a harness cannot be launched here, None when it can or when the server did not say which."""
         if harness is None:
             return None
-        state = self.current.get(harness, self.current.get(harnesses.canonical(harness) or "", False))
-        if state is True:
-            return None
-        why = (
-            "needs a key in the host's environment"
-            if state == NEEDS_AUTH
-            else "is not available on this host"
-        )
-        return f"harness {harness!r} {why}"
+        canonical = harnesses.canonical(harness) or ""
+        finding = self._found.get(harness) or self._found.get(canonical) or _UNKNOWN
+        return None if finding.state is True else f"harness {harness!r}: {finding.reason}"

@@ -15,7 +15,15 @@ DEFAULT_SERVER: Final = "http://127.0.0.1:6767"
 DEFAULT_IDLE_SECONDS: Final = 3600.0
 # Commands of an agent get the environment without these.
 _SECRETS: Final = frozenset(
-    {"OMNIGENT_RUNNER_TOKEN", "OMNIGENT_TOKEN", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "SECRET_KEY"}
+    {
+        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_AUTH_TOKEN",
+        "CLAUDE_CODE_OAUTH_TOKEN",
+        "OMNIGENT_RUNNER_TOKEN",
+        "OMNIGENT_TOKEN",
+        "OPENAI_API_KEY",
+        "SECRET_KEY",
+    }
 )
 
 

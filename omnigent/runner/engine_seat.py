@@ -4,6 +4,7 @@ from omnigent.runner.agents import LoadedAgent
 from omnigent.runner.harnesses.engine import Engine, EngineSettings
 from omnigent.runner.runtime import Runtime
 from omnigent.runner.toolbox import Toolbox
+from omnigent.spec.types import AgentSpec
 
 
 class EngineSeat:
@@ -30,6 +31,7 @@ class EngineSeat:
                     workspace=toolbox.workspace,
                     environment=config.child_environment,
                     config=toolbox.spec.config,
+                    own_tools=acts_freely(toolbox.spec),
                 ),
             )
             self._key = key
@@ -40,3 +42,8 @@ class EngineSeat:
         engine, self._engine, self._key = self._engine, None, None
         if engine is not None:
             await engine.close()
+
+
+def acts_freely(spec: AgentSpec) -> bool:
+    """Whether an agent may run commands that no sandbox of ours confines."""
+    return spec.os_env is not None and spec.os_env.sandbox.type == "none"

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from omnigent.host.readiness import ReadinessBoard
+from omnigent.host.readiness import Finding, ReadinessBoard
 from omnigent.ids import runner_id_for
 from tests.host.doubles import TunnelServer, is_running, note_of, running_host, until
 
@@ -20,7 +20,7 @@ async def test_a_host_registers_with_its_id_name_and_readiness(server: TunnelSer
     assert hello["configured_harnesses"]["scripted"] is True
     assert hello["configured_harnesses"]["openai-responses"] == "needs-auth"
     assert hello["configured_harnesses"]["openai_responses"] == "needs-auth"
-    assert hello["configured_harnesses"]["claude-sdk"] is False
+    assert hello["configured_harnesses"]["kimi"] is False
     host_id = running.host.config.host_id
     assert server.paths == [f"/v1/hosts/{host_id}/tunnel"]
     assert len(host_id) == 32
@@ -153,11 +153,11 @@ async def test_a_fatal_close_ends_the_host_and_its_runners(
 async def test_a_change_of_readiness_is_pushed_and_can_be_asked_for(
     server: TunnelServer, data_dir: Path
 ) -> None:
-    found: dict[str, bool | str] = {"scripted": True, "anthropic": "needs-auth"}
+    found = {"scripted": Finding(state=True), "anthropic": Finding(state="needs-auth", reason="set a key")}
     board = ReadinessBoard(source=lambda: dict(found))
     async with running_host(server, data_dir, readiness=board):
         tunnel = await server.next_tunnel()
-        found["anthropic"] = True
+        found["anthropic"] = Finding(state=True)
         pushed = await tunnel.receive("host.harness_readiness")
         asked = await tunnel.ask("host.refresh_harnesses")
 

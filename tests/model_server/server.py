@@ -71,6 +71,10 @@ class ModelServer:
         """Queue one reply for each of the next requests."""
         self._replies.extend(replies)
 
+    def forget_script(self) -> None:
+        """Drop the replies that were not used up."""
+        self._replies.clear()
+
     async def request(self, number: int = 1) -> Recorded:
         """The request of that number, counted from 1, as soon as it has arrived."""
         async with self._arrived:

@@ -14,7 +14,10 @@ class EngineSettings:
     """Where an engine of one session works and how it reaches its provider.
 
     `state_dir` is the session's own and outlives the process: what resumes a conversation belongs there.
-    `environment` is that of child processes, without secrets; `config` is the agent's `executor.config`.
+    `environment` is that of child processes, without secrets; `config` is the agent's `executor.config`;
+    `timeout_seconds` is for how long the provider may send nothing. `own_tools` says whether the engine's own
+    tools may act on this machine: never for an agent without `os_env`, nor for one whose sandbox, which does
+    not bind an engine, is to confine it.
     """
 
     session_id: str
@@ -23,7 +26,9 @@ class EngineSettings:
     environment: Mapping[str, str]
     api_key: str = field(default="", repr=False)
     base_url: str = ""
+    timeout_seconds: float = 120.0
     config: Mapping[str, str] = field(default_factory=dict)
+    own_tools: bool = False
 
 
 class Desk(Protocol):

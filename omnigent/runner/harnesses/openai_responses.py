@@ -1,38 +1,16 @@
 """The `openai-responses` harness: samples from OpenAI's Responses API, streaming and without stored state."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
 
 from openai import omit
 
-from omnigent.runner.harnesses import fields
-from omnigent.runner.harnesses.base import (
-    Finished,
-    ModelRequest,
-    ModelSettings,
-    ReasoningDelta,
-    SampleEvent,
-    TextDelta,
-    ToolCall,
-    Usage,
-)
-from omnigent.runner.harnesses.conversation import (
-    Call,
-    Document,
-    Entry,
-    Image,
-    Part,
-    Result,
-    Text,
-    entries_of,
-    text_of,
-)
+from omnigent.runner.harnesses.base import ModelRequest, ModelSettings, SampleEvent
 from omnigent.runner.harnesses.draining import drain
-from omnigent.runner.harnesses.failures import broken_inside, interrupted, require_event_stream
+from omnigent.runner.harnesses.failures import interrupted, require_event_stream
 from omnigent.runner.harnesses.openai_client import OpenAIConnection, effort_of, parameters_of
+from omnigent.runner.harnesses.responses_wire import Answer, input_of
 from omnigent.runner.harnesses.retry import RetryLoop
-
-_INCOMPLETE: Final[Mapping[str, str]] = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
 class OpenAIResponses:
@@ -55,7 +33,7 @@ class OpenAIResponses:
             stream = await connection.client().responses.create(
                 model=request.model,
                 instructions=request.instructions or omit,
-                input=_input(request),
+                input=input_of(request.items),
                 tools=_tools(request) or omit,
                 reasoning={"effort": effort, "summary": "auto"} if effort else omit,
                 max_output_tokens=request.max_output_tokens or omit,
@@ -63,7 +41,7 @@ class OpenAIResponses:
                 stream=True,
                 extra_body=connection.extra_body,
             )
-        answer = _Answer()
+        answer = Answer()
         with connection.failures(opened=True):
             async with stream:
                 require_event_stream(stream.response.headers)
@@ -78,104 +56,6 @@ class OpenAIResponses:
         raise interrupted("the stream ended before response.completed")
 
 
-class _Answer:
-    """Reads the events of one response."""
-
-    def __init__(self) -> None:
-        self.ended = False
-        self._called = False
-        self._speaking = ""
-
-    def read(self, event: object) -> Iterator[SampleEvent]:
-        reader = _READERS.get(fields.text(event, "type"))
-        if reader is not None:
-            yield from reader(self, event)
-
-    def text(self, event: object) -> Iterator[SampleEvent]:
-        message = f"{fields.optional_text(event, 'item_id')}/{fields.index(event, 'content_index')}"
-        delta = fields.text(event, "delta")
-        if not delta:
-            return
-        if self._speaking not in {"", message}:
-            # One response may hold several messages; run together they would read as one broken sentence.
-            yield TextDelta("\n\n")
-        self._speaking = message
-        yield TextDelta(delta)
-
-    def reasoning(self, event: object) -> Iterator[SampleEvent]:
-        if delta := fields.text(event, "delta"):
-            yield ReasoningDelta(delta)
-
-    def summary(self, event: object) -> Iterator[SampleEvent]:
-        if delta := fields.text(event, "delta"):
-            yield ReasoningDelta(delta, summary=True)
-
-    def summary_part(self, event: object) -> Iterator[SampleEvent]:
-        if fields.index(event, "summary_index") > 0:
-            yield ReasoningDelta("\n\n", summary=True)
-
-    def item(self, event: object) -> Iterator[SampleEvent]:
-        item = fields.required(event, "item")
-        if (
-            fields.text(item, "type") != "function_call"
-            or fields.optional_text(item, "status") == "incomplete"
-        ):
-            return
-        self._called = True
-        self._speaking = ""
-        arguments = fields.optional_text(item, "arguments") or "{}"
-        yield ToolCall(
-            call_id=fields.text(item, "call_id"), name=fields.text(item, "name"), arguments=arguments
-        )
-
-    def completed(self, event: object) -> Iterator[SampleEvent]:
-        self.ended = True
-        yield _usage(fields.required(event, "response"))
-        yield Finished("tool_calls" if self._called else "stop")
-
-    def incomplete(self, event: object) -> Iterator[SampleEvent]:
-        self.ended = True
-        response = fields.required(event, "response")
-        yield _usage(response)
-        reason = fields.optional_text(fields.child(response, "incomplete_details"), "reason")
-        yield Finished(_INCOMPLETE.get(reason, "length"))
-
-    def failed(self, event: object) -> Iterator[SampleEvent]:
-        raise broken_inside(fields.child(fields.required(event, "response"), "error"))
-
-    def error(self, event: object) -> Iterator[SampleEvent]:
-        raise broken_inside(event)
-
-
-_READERS: Final[Mapping[str, Callable[[_Answer, object], Iterator[SampleEvent]]]] = {
-    "response.output_text.delta": _Answer.text,
-    "response.refusal.delta": _Answer.text,
-    "response.reasoning_text.delta": _Answer.reasoning,
-    "response.reasoning_summary_text.delta": _Answer.summary,
-    "response.reasoning_summary_part.added": _Answer.summary_part,
-    "response.output_item.done": _Answer.item,
-    "response.completed": _Answer.completed,
-    "response.incomplete": _Answer.incomplete,
-    "response.failed": _Answer.failed,
-    "error": _Answer.error,
-}
-
-
-def _usage(response: object) -> Usage:
-    usage = fields.child(response, "usage")
-    details = fields.child(usage, "input_tokens_details")
-    input_tokens, output_tokens = fields.count(usage, "input_tokens"), fields.count(usage, "output_tokens")
-    return Usage(
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        reasoning_tokens=fields.count(fields.child(usage, "output_tokens_details"), "reasoning_tokens"),
-        cache_read_input_tokens=fields.count(details, "cached_tokens"),
-        cache_creation_input_tokens=fields.count(details, "cache_write_tokens"),
-        context_tokens=input_tokens + output_tokens,
-        model=fields.optional_text(response, "model"),
-    )
-
-
 def _tools(request: ModelRequest) -> list[Any]:
     # Strict schemas are the API's default and would refuse any tool with an optional parameter.
     return [
@@ -188,33 +68,3 @@ def _tools(request: ModelRequest) -> list[Any]:
         }
         for tool in request.tools
     ]
-
-
-def _input(request: ModelRequest) -> list[Any]:
-    """JSON of the conversation. `Any` here and below: the library's input union has no common base."""
-    return [_input_item(entry) for entry in entries_of(request.items)]
-
-
-def _input_item(entry: Entry) -> dict[str, Any]:
-    if isinstance(entry, Call):
-        return {
-            "type": "function_call",
-            "call_id": entry.call_id,
-            "name": entry.name,
-            "arguments": entry.arguments,
-        }
-    if isinstance(entry, Result):
-        return {"type": "function_call_output", "call_id": entry.call_id, "output": entry.output}
-    if entry.role == "assistant":
-        return {"type": "message", "role": "assistant", "content": text_of(entry)}
-    return {"type": "message", "role": "user", "content": [_content(part) for part in entry.parts]}
-
-
-def _content(part: Part) -> dict[str, Any]:
-    match part:
-        case Text():
-            return {"type": "input_text", "text": part.text}
-        case Image():
-            return {"type": "input_image", "image_url": part.url, "detail": "auto"}
-        case Document():
-            return {"type": "input_file", "filename": part.filename, "file_data": part.url}

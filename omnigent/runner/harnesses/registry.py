@@ -8,11 +8,14 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 from omnigent.runner.harnesses.base import Model, ModelError, ModelSettings
 from omnigent.runner.harnesses.engine import Engine, EngineSettings
 from omnigent.runner.harnesses.rows import HARNESSES, HarnessRow
+
+SILENCE: Final = "OMNIGENT_MODEL_SILENCE_SECONDS"
+SILENCE_SECONDS: Final = 120.0
 
 
 class Models:
@@ -48,7 +51,12 @@ class Models:
         """A new engine for one session; raises ModelError when what it needs is missing here."""
         row = self._row(harness)
         self._check(harness, row)
-        keyed = replace(settings, api_key=self._key(row), base_url=self._base_url(row))
+        keyed = replace(
+            settings,
+            api_key=self._key(row),
+            base_url=self._base_url(row),
+            timeout_seconds=self._silence_seconds(),
+        )
         adapter = await asyncio.to_thread(_adapter, row)
         engine: Engine = adapter(keyed)
         return engine
@@ -81,7 +89,23 @@ class Models:
         pause = self._environment.get("OMNIGENT_SCRIPTED_PAUSE_SECONDS")
         if pause and not row.key_name:
             extra["pause_seconds"] = float(pause)
-        return ModelSettings(api_key=self._key(row), base_url=self._base_url(row), extra=extra)
+        return ModelSettings(
+            api_key=self._key(row),
+            base_url=self._base_url(row),
+            timeout_seconds=self._silence_seconds(),
+            extra=extra,
+        )
+
+    def _silence_seconds(self) -> float:
+        """For how long a provider may send nothing; raises ModelError for a setting that is no number."""
+        text = self._environment.get(SILENCE)
+        try:
+            seconds = float(text or SILENCE_SECONDS)
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds < float("inf"):
+            raise ModelError("harness_not_configured", f"{SILENCE}: {text!r} is not a number above 0.")
+        return seconds
 
     def _key(self, row: HarnessRow) -> str:
         return self._environment.get(row.key_name, "") if row.key_name else ""

@@ -1,13 +1,23 @@
 """What each harness is and needs; nothing here imports a vendor's library."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from omnigent.runner.harnesses.programs import located
+
 MODEL_NAME: Final = "scripted"
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Why a harness cannot run here: `state` in the word of a host's readiness, `advice` for people."""
+
+    state: str
+    advice: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,7 +26,8 @@ class HarnessRow:
     harness is an engine: `samples_with` then names the harness of the same vendor that writes summaries.
 
     `key_name` and `base_url_name` are environment variables, `package` an importable name, `program` one on
-    the PATH; empty when none is needed. `install` is the command that brings package and program.
+    the PATH; empty when none is needed. `login` is a file in the home directory that stands in for the key.
+    `install` is the command that brings package and program.
     """
 
     adapter: str
@@ -26,17 +37,29 @@ class HarnessRow:
     samples_with: str = ""
     package: str = ""
     program: str = ""
+    login: str = ""
     install: str = ""
+
+    def lack(self, environment: Mapping[str, str]) -> Lack | None:
+        """The first thing that it has not here."""
+        if self.package and find_spec(self.package) is None:
+            return Lack(
+                "package-missing", f"the Python package {self.package} is not installed: {self.install}"
+            )
+        if self.program and located(self.program, environment) is None:
+            return Lack("binary-missing", f"the program {self.program} is not on the PATH: {self.install}")
+        if self.key_name and not environment.get(self.key_name) and not self._has_login(environment):
+            return Lack("needs-auth", f"set {self.key_name} where the host runs.")
+        return None
+
+    def _has_login(self, environment: Mapping[str, str]) -> bool:
+        home = environment.get("HOME")
+        return bool(self.login and home) and Path(home or "", self.login).is_file()
 
     def missing(self, environment: Mapping[str, str]) -> str:
         """What somebody has to do before it can run here; empty when nothing."""
-        if self.package and find_spec(self.package) is None:
-            return f"the Python package {self.package} is not installed: {self.install}"
-        if self.program and shutil.which(self.program, path=environment.get("PATH")) is None:
-            return f"the program {self.program} is not on the PATH: {self.install}"
-        if self.key_name and not environment.get(self.key_name):
-            return f"set {self.key_name} where the host runs."
-        return ""
+        lack = self.lack(environment)
+        return lack.advice if lack is not None else ""
 
     def is_ready(self, environment: Mapping[str, str]) -> bool:
         return not self.missing(environment)
@@ -60,5 +83,28 @@ HARNESSES: Final[Mapping[str, HarnessRow]] = MappingProxyType(
         "openai-responses": HarnessRow(adapter=f"{_IN}.openai_responses:OpenAIResponses", **_OPENAI),
         "openai-chat": HarnessRow(adapter=f"{_IN}.openai_chat:OpenAIChat", **_OPENAI),
         "anthropic": HarnessRow(adapter=f"{_IN}.anthropic:Anthropic", **_ANTHROPIC),
+        "openai-agents": HarnessRow(
+            adapter=f"{_IN}.openai_agents.engine:OpenAIAgents",
+            samples_with="openai-responses",
+            package="agents",
+            install="pip install --no-deps -r requirements-harness-openai-agents.txt",
+            **_OPENAI,
+        ),
+        "codex": HarnessRow(
+            adapter=f"{_IN}.codex.engine:Codex",
+            samples_with="openai-responses",
+            program="codex",
+            login=".codex/auth.json",
+            install="npm install -g @openai/codex@0.169.0",
+            **_OPENAI,
+        ),
+        "claude-sdk": HarnessRow(
+            adapter=f"{_IN}.claude_sdk.engine:ClaudeSdk",
+            samples_with="anthropic",
+            package="claude_agent_sdk",
+            login=".claude/.credentials.json",
+            install="pip install -r requirements-harness-claude.txt",
+            **_ANTHROPIC,
+        ),
     }
 )

@@ -9,6 +9,7 @@ from typing import Any, Final
 MAX_CALLS: Final = 50
 MAX_COUNT: Final = 100_000
 MAX_SECONDS: Final = 600.0
+TITLE_WORDS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,12 @@ I am a script and no model; I only know these requests, one per line:
 - List the policies that can be added
 - Add the policy HANDLER
 - Add the policy HANDLER with {"PARAMETER": VALUE}
+- Call TOOL with {"ARGUMENT": VALUE}
+- Ask the sub-agent NAME: TEXT
+- Ask sub-agents NAME and NAME at once: TEXT
+- Read the inbox
+- Set a timer of N seconds
+What sub-agents and background calls come back with I collect when I am told of it.
 """
 
 
@@ -142,6 +149,35 @@ def _add_policy(match: re.Match[str]) -> Step:
     return Call((("sys_add_policy", arguments),))
 
 
+def _call_one(match: re.Match[str]) -> Step:
+    try:
+        arguments = json.loads(match["arguments"])
+    except ValueError:
+        return Say(words(f"The arguments are not JSON: {match['arguments']}\n"))
+    return Call(((match["tool"], arguments),))
+
+
+def _ask_sub_agents(match: re.Match[str]) -> Step:
+    """A task is named after its first words."""
+    agents = [name for name in re.split(r",\s*|\s+and\s+|\s+", match["agents"]) if name]
+    title = " ".join(match["text"].split()[:TITLE_WORDS])
+    return Call(
+        tuple(("sys_session_send", {"agent": name, "title": title, "args": match["text"]}) for name in agents)
+    )
+
+
+def _read_inbox(match: re.Match[str]) -> Step:
+    return Call((("sys_read_inbox", {}),))
+
+
+def _set_timer(match: re.Match[str]) -> Step:
+    return Call((("sys_timer_set", {"seconds": float(match["seconds"])}),))
+
+
+def _timer_fired(match: re.Match[str]) -> Step:
+    return Say(words(f"A timer fired. {match['note'] or ''}".rstrip() + "\n"))
+
+
 _REQUESTS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Step]], ...]] = tuple(
     (re.compile(pattern, re.IGNORECASE), build)
     for pattern, build in (
@@ -156,6 +192,13 @@ _REQUESTS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Step]], 
         (r"summari[sz]e the conversation so far\b.*", _summarise),
         (r"list the policies that can be added\.?", _list_policies),
         (r"add the policy\s+(?P<handler>\S+)(?:\s+with\s+(?P<params>.+))?", _add_policy),
+        (r"call\s+(?P<tool>[\w.-]+)\s+with\s+(?P<arguments>\{.*\})", _call_one),
+        (r"ask the sub-agent\s+(?P<agents>[^\s:,]+):\s*(?P<text>.+)", _ask_sub_agents),
+        (r"ask sub-agents\s+(?P<agents>[^:]+?)\s+at once:\s*(?P<text>.+)", _ask_sub_agents),
+        (r"read the inbox\.?", _read_inbox),
+        (r"\[system: .+ finished .+ call sys_read_inbox to collect\.\]", _read_inbox),
+        (r"set a timer of\s+(?P<seconds>\d{1,6}(?:\.\d{1,3})?)\s+seconds?\.?", _set_timer),
+        (r"\[system: timer \S+ fired [^\]]*\](?P<note>.*)", _timer_fired),
     )
 )
 

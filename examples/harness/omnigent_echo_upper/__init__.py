@@ -1,0 +1,1 @@
+"""An example of a harness in a package of its own."""

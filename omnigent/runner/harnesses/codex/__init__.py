@@ -1,0 +1,1 @@
+"""The `codex` harness: the Codex CLI runs the turns, driven through its app-server protocol."""
