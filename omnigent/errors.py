@@ -19,6 +19,7 @@ class ErrorCode(StrEnum):
     PAYLOAD_TOO_LARGE = "payload_too_large"
     ALREADY_EXISTS = "already_exists"
     CONFLICT = "conflict"
+    AGENT_IN_USE = "agent_in_use"
     REFRESH_UNSUPPORTED = "refresh_unsupported"
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
     IDEMPOTENCY_IN_FLIGHT = "idempotency_in_flight"
@@ -46,6 +47,7 @@ STATUS: Mapping[ErrorCode, int] = MappingProxyType(
         ErrorCode.PAYLOAD_TOO_LARGE: 413,
         ErrorCode.ALREADY_EXISTS: 409,
         ErrorCode.CONFLICT: 409,
+        ErrorCode.AGENT_IN_USE: 409,
         ErrorCode.REFRESH_UNSUPPORTED: 409,
         ErrorCode.IDEMPOTENCY_MISMATCH: 422,
         ErrorCode.IDEMPOTENCY_IN_FLIGHT: 409,

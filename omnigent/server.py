@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import django
@@ -57,6 +58,14 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--host", help="address to listen on (default: HOST or 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on, 0 for any (default: PORT or 6767)")
+    parser.add_argument(
+        "--agent",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="PATH",
+        help="an agent to offer: a file, directory or archive; may be given several times",
+    )
     parser.add_argument("--with-host", action="store_true", help="also run a local host daemon")
     parser.add_argument("--migrate", action="store_true", help="bring the database up to date first")
     return parser.parse_args(argv)
@@ -69,7 +78,7 @@ def run(options: argparse.Namespace) -> None:
         if not settings.DATABASE_URL:
             stack.enter_context(DataDirLock(settings.DATA_DIR))
         listener = stack.enter_context(bound_socket())
-        setup_token = prepare_database(should_migrate=options.migrate)
+        setup_token = prepare_database(should_migrate=options.migrate, agents=options.agent)
         url = url_of(listener)
         process = import_string("sessions_app.process.build_process")(
             address=settings.OMNIGENT_INTERNAL_ADDRESS or url
@@ -93,7 +102,7 @@ def bound_socket() -> socket.socket:
         raise Refusal(f"cannot listen on {place}: {exc.strerror}. Set HOST or PORT.") from None
 
 
-def prepare_database(*, should_migrate: bool) -> str | None:
+def prepare_database(*, should_migrate: bool, agents: Sequence[Path]) -> str | None:
     """Make the database ready; answers the token for the first administrator while there is none."""
     try:
         if should_migrate:
@@ -102,7 +111,10 @@ def prepare_database(*, should_migrate: bool) -> str | None:
             raise Refusal(f"the database lacks migrations ({missing[0]} …). Start with --migrate.")
     except OperationalError as exc:
         raise Refusal(f"the database cannot be used: {str(exc).strip()}. Check DATABASE_URL.") from None
-    import_string("agents_app.services.seed")()
+    try:
+        import_string("sessions_app.services.agent_seeding.seed_agents")(agents)
+    except ValueError as exc:
+        raise Refusal(f"an agent of --agent cannot be used: {exc}") from None
     try:
         setup_token: str | None = import_string("omnigent.accounts.services.invitations.first_steps")()
     except OmnigentError as exc:

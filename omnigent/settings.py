@@ -149,7 +149,7 @@ OMNIGENT_INFO = ("sessions_app.api.sharing.server_info", "omnigent.accounts.view
 
 # Limits of a request ------------------------------------------------------------------------------
 OMNIGENT_BODY_LIMIT = ENV.integer("OMNIGENT_BODY_LIMIT", 10 * MIB, minimum=1024)
-OMNIGENT_UPLOAD_LIMIT = ENV.integer("OMNIGENT_UPLOAD_LIMIT", 64 * MIB, minimum=1024)
+OMNIGENT_UPLOAD_LIMIT = ENV.integer("OMNIGENT_UPLOAD_LIMIT", 100 * MIB, minimum=1024)
 OMNIGENT_BODY_MEMORY = ENV.integer("OMNIGENT_BODY_MEMORY", MIB, minimum=0)
 OMNIGENT_BODY_SECONDS = ENV.seconds("OMNIGENT_BODY_SECONDS", 30.0, minimum=0.1)
 OMNIGENT_IMPORT_LIMIT = ENV.integer("OMNIGENT_IMPORT_LIMIT", 256 * MIB, minimum=1024)

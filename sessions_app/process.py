@@ -21,6 +21,7 @@ from sessions_app.events.announcer import Announcer
 from sessions_app.events.broker import Broker
 from sessions_app.events.bus import Bus, NoBus, PostgresBus, RedisBus
 from sessions_app.events.writer import Writer
+from sessions_app.flows import returns
 from sessions_app.flows.deliver import Deliveries
 from sessions_app.flows.policing import holding
 from sessions_app.flows.policing.desk import PolicyDesk
@@ -121,6 +122,7 @@ class Process:
         self.announcer.on("usage", self.enforcer.ring)
         self.announcer.on(stopping.BELL, self.enforcer.ring)
         self.announcer.on("held", self._held_changed)
+        self.announcer.on("returns", self._sub_agents_rest)
         self.watcher.listen(self.announcer)
         self.writer.start()
         await self.announcer.start()
@@ -221,6 +223,7 @@ class Process:
     async def _look_after(self) -> None:
         # Without the grace that leases have: an answer is as good after a restart as before.
         await holding.look_after(self)
+        await returns.look_after(self)
 
     async def _index(self) -> None:
         # With pauses: a store full of unread items must not keep SQLite's one writer's place, or a thread.
@@ -247,6 +250,10 @@ class Process:
         for key in keys:
             self.policies.waiting.ring(int(key))
             self.spawn(holding.go_on(self, int(key)))
+
+    def _sub_agents_rest(self, keys: tuple[str, ...]) -> None:
+        for key in keys:
+            self.spawn(returns.settle(self, int(key)))
 
     def _access_changed(self, keys: tuple[str, ...]) -> None:
         for key in keys or map(str, self.broker):

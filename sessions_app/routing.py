@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 
 from omnigent.api.asgi import Application, Scope
-from sessions_app.consumers import decisions, events, files, gate, portable, sessions, simulating
+from omnigent.outbound import SystemResolver
+from sessions_app.consumers import agents, decisions, events, files, gate, portable, sessions, simulating
 from sessions_app.consumers.host import HostTunnel
 from sessions_app.consumers.internal import InternalConsumer
 from sessions_app.consumers.runner import RunnerTunnel
@@ -15,6 +16,10 @@ from sessions_app.views import creating
 
 SOCKET = "WS"
 SESSION = r"/v1/sessions/(?P<session_id>[^/]+)"
+AGENT = r"/v1/agents/(?P<agent_id>[^/]+)"
+MCP_SERVERS = rf"{SESSION}/agent/mcp-servers"
+MCP_SERVER = rf"{MCP_SERVERS}/(?P<name>[^/]+)"
+RESOLVER = SystemResolver(threads=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,13 @@ ROUTES = (
     route("POST", f"{SESSION}/fork", sessions.ForkSessionConsumer.as_asgi()),
     route("PATCH", SESSION, sessions.UpdateSessionConsumer.as_asgi()),
     route("DELETE", SESSION, sessions.DeleteSessionConsumer.as_asgi()),
+    route("POST", "/v1/agents", agents.PostAgentConsumer.as_asgi()),
+    route("PATCH", AGENT, agents.PatchAgentConsumer.as_asgi(resolver=RESOLVER)),
+    route("DELETE", AGENT, agents.DeleteAgentConsumer.as_asgi()),
+    route("PUT", f"{SESSION}/agent", agents.PutSessionAgentConsumer.as_asgi()),
+    route("POST", MCP_SERVERS, agents.AddMcpServerConsumer.as_asgi(resolver=RESOLVER)),
+    route("PUT", MCP_SERVER, agents.ChangeMcpServerConsumer.as_asgi(resolver=RESOLVER)),
+    route("DELETE", MCP_SERVER, agents.RemoveMcpServerConsumer.as_asgi(resolver=RESOLVER)),
     route("GET", "/v1/policy-decisions", decisions.DecisionsConsumer.as_asgi()),
     route("POST", "/v1/policy-simulations", simulating.SimulationConsumer.as_asgi()),
     route("POST", "/v1/policy-backtests", simulating.BacktestConsumer.as_asgi()),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from omnigent.runner.app import RunnerApp
 from omnigent.runner.config import ConfigError, RunnerConfig, read_config
+from omnigent.runner.harnesses.contributions import installed_rows
 
 _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
 
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def _run(config: RunnerConfig) -> int:
-    app = RunnerApp(config)
+    app = RunnerApp(config, harnesses=installed_rows())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, app.stop)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from omnigent.runner.api import ServerApi, ServerRefused
+from omnigent.runner.api import AgentContents, ServerApi, ServerRefused
 from omnigent.spec import bundle, calling
 from omnigent.spec.types import AgentSpec, InvalidAgentError
 
@@ -20,23 +20,27 @@ class AgentInvalid(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadedAgent:
-    """A specification, the digest of the bundle it was read from, and its skills' instructions by name."""
+    """A specification, the digest of the bundle it was read from, its skills' instructions by name, and by
+    path its Python files and the documents beside them. `is_operators` tells that variables may be expanded.
+    """
 
     spec: AgentSpec
     digest: str
     skills: Mapping[str, str] = field(default_factory=dict)
+    code: Mapping[str, bytes] = field(default_factory=dict)
+    is_operators: bool = False
 
     def for_sub_agent(self, name: str | None) -> AgentSpec:
-        """The specification of a sub-agent it declares, itself when it declares no such."""
-        return next((spec for spec in self.spec.sub_agents if spec.name == name), self.spec)
+        """The specification of the sub-agent of this name anywhere below it, itself when there is none."""
+        return (self.spec.sub_agent(name) if name else None) or self.spec
 
 
 class Agents:
-    """Agents of this process by the digest of their bundle."""
+    """Agents of this process by the digest of their bundle and whether the operator wrote it."""
 
     def __init__(self, api: ServerApi) -> None:
         self._api = api
-        self._read: dict[str, LoadedAgent] = {}
+        self._read: dict[tuple[str, bool], LoadedAgent] = {}
 
     async def load(self, session_id: str) -> LoadedAgent:
         """Raises AgentMissing, AgentInvalid, ServerRefused or ServerUnreachable."""
@@ -47,13 +51,27 @@ class Agents:
                 raise AgentMissing(str(exc)) from exc
             raise
         digest = sha256(contents.data).hexdigest()
-        if digest not in self._read:
+        key = (digest, contents.is_operators)
+        if key not in self._read:
             try:
-                self._read[digest] = await asyncio.to_thread(_read, contents.data, digest)
+                self._read[key] = await asyncio.to_thread(_read, contents, digest)
             except InvalidAgentError as exc:
                 raise AgentInvalid(str(exc)) from exc
-        return self._read[digest]
+        return self._read[key]
 
 
-def _read(data: bytes, digest: str) -> LoadedAgent:
-    return LoadedAgent(spec=bundle.read(data), digest=digest, skills=calling.callable_skills(data))
+def _read(contents: AgentContents, digest: str) -> LoadedAgent:
+    data = contents.data
+    return LoadedAgent(
+        spec=bundle.read(data, lenient=True),
+        digest=digest,
+        skills=calling.callable_skills(data),
+        code={path: content for path, content in bundle.unpack(data).items() if _is_code(path, content)},
+        is_operators=contents.is_operators,
+    )
+
+
+def _is_code(path: str, content: bytes) -> bool:
+    if len(content) > bundle.MAX_DOCUMENT_BYTES:
+        return False
+    return path.endswith(".py") or path.rpartition("/")[2] == "config.yaml"

@@ -55,10 +55,11 @@ class Patience:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentContents:
-    """An agent's bundle as the server sent it."""
+    """An agent's bundle as the server sent it; variables in it may be expanded if the operator wrote it."""
 
     data: bytes
     version: str
+    is_operators: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +99,11 @@ class ServerApi:
 
     async def agent_contents(self, session_id: str) -> AgentContents:
         answer = await self.call("GET", f"/v1/sessions/{session_id}/agent/contents")
-        return AgentContents(data=answer.content, version=answer.headers.get("X-Agent-Version", ""))
+        return AgentContents(
+            data=answer.content,
+            version=answer.headers.get("X-Agent-Version", ""),
+            is_operators=answer.headers.get("X-Agent-Session-Scoped", "true").strip().lower() == "false",
+        )
 
     async def items(self, session_id: str) -> list[dict[str, Any]]:
         """All items of the session, oldest first."""

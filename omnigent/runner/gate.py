@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from omnigent.runner.api import ServerApi, ServerRefused, ServerUnreachable
 from omnigent.runner.approvals import Approvals, Declined
+from omnigent.runner.questions import is_tools_own
 
 DENIED: Final = -32000
 TUNNEL_LOST: Final = -32098
@@ -58,15 +59,29 @@ class ToolGate:
             questions = result.get("inputRequests")
             if result_type != "input_required" or not isinstance(questions, Mapping) or not questions:
                 return f"Error: the server sent a result that cannot be read: {result_type!r}"
-            answers = await self._ask(questions)
+            answers = await self._ask(questions, may_refuse=is_tools_own(result.get("requestState")))
             params = params | {"requestState": result.get("requestState"), "inputResponses": answers}
             request_id += 1
 
-    async def _ask(self, requests: Mapping[str, Any]) -> dict[str, Any]:
+    async def list_tools(self) -> list[dict[str, Any]] | str:
+        """What the server lets through of the tools that the runner lists, or why there is nothing."""
+        reply = await self._request(
+            {"id": 1, "method": "tools/list", "params": {"_omnigent_skip_registry": True}}
+        )
+        if "error" in reply:
+            return _error_text(reply["error"])
+        result = reply.get("result")
+        tools = result.get("tools") if isinstance(result, Mapping) else None
+        if not isinstance(tools, list):
+            return "Error: the server sent no list of tools"
+        return [tool for tool in tools if isinstance(tool, dict)]
+
+    async def _ask(self, requests: Mapping[str, Any], *, may_refuse: bool) -> dict[str, Any]:
+        """A no to a policy's question ends the turn; a tool reads what was said to its own."""
         answers: dict[str, Any] = {}
         for elicitation_id in requests:
             answer = await self._approvals.answer(elicitation_id, APPROVAL_SECONDS)
-            if answer.action == "decline":
+            if answer.action == "decline" and not may_refuse:
                 raise Declined(elicitation_id)
             answers[elicitation_id] = {"action": answer.action, "content": dict(answer.content)}
         return answers

@@ -7,8 +7,8 @@ from typing import Any
 from omnigent.runner.agents import LoadedAgent
 from omnigent.runner.harnesses.base import ToolSchema
 from omnigent.runner.harnesses.registry import Models
-from omnigent.runner.tools.registry import tools_of
 from omnigent.runner.turn import TurnSettings
+from omnigent.spec.types import AgentSpec
 
 PROTOCOL_VERSION = 2
 
@@ -49,8 +49,14 @@ class Profile:
         spec = agent.for_sub_agent(self.sub_agent_name)
         return self.harness_override or spec.harness_id or "scripted"
 
-    def turn_settings(self, agent: LoadedAgent, message: Mapping[str, Any], models: Models) -> TurnSettings:
-        """The settings of a turn that this message starts."""
+    def turn_settings(
+        self,
+        agent: LoadedAgent,
+        message: Mapping[str, Any],
+        models: Models,
+        tools: Sequence[ToolSchema] = (),
+    ) -> TurnSettings:
+        """The settings of a turn that this message starts, with these tools beside the client's."""
         spec = agent.for_sub_agent(self.sub_agent_name)
         harness = _text(message, "harness_override") or self.harness_of(agent)
         reasoning = message.get("reasoning")
@@ -61,8 +67,8 @@ class Profile:
             harness=harness,
             model=model or models.default_model(harness),
             instructions=_text(message, "instructions") or spec.instructions,
-            tools=tuple(tool.schema for tool in tools_of(spec).values()),
-            client_tools=_client_tools(message.get("tools"), set(tools_of(spec))),
+            tools=tuple(tools),
+            client_tools=_client_tools(spec, message.get("tools"), {tool.name for tool in tools}),
             reasoning_effort=effort or self.reasoning_effort or spec.reasoning_effort,
             max_samples=spec.max_iterations,
         )
@@ -73,13 +79,26 @@ def _text(mapping: Mapping[str, Any], key: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _client_tools(tools: object, taken: set[str]) -> Sequence[ToolSchema]:
-    """The client's own tools, in either of OpenAI's spellings, except names that the agent has itself."""
+def _client_tools(spec: AgentSpec, tools: object, taken: set[str]) -> Sequence[ToolSchema]:
+    """The tools that a client answers: those of the agent, then those of the message, in either of OpenAI's
+    spellings. A name that the agent's own tools have, or one before it, is left out.
+    """
     schemas: list[ToolSchema] = []
+    for declared in spec.function_tools:
+        if declared.runtime == "client" and declared.name not in taken:
+            schemas.append(
+                ToolSchema(
+                    name=declared.name,
+                    description=declared.description or "",
+                    parameters={"type": "object", **(declared.parameters or {})},
+                )
+            )
+            taken = taken | {declared.name}
     for entry in tools if isinstance(tools, list) else ():
         nested = entry.get("function") if isinstance(entry, Mapping) else None
         tool = nested if isinstance(nested, Mapping) else entry
         if isinstance(tool, Mapping) and (name := _text(tool, "name")) and name not in taken:
+            taken = taken | {name}
             parameters = tool.get("parameters")
             schemas.append(
                 ToolSchema(

@@ -1,12 +1,14 @@
 """What all sessions of one runner process share."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from omnigent.runner.agents import Agents
 from omnigent.runner.api import ServerApi
 from omnigent.runner.config import RunnerConfig
 from omnigent.runner.harnesses.registry import Models
+from omnigent.runner.mcp.pool import McpPool
+from omnigent.runner.sandbox.bubblewrap import Bubblewrap
 from omnigent.runner.tools.reaper import Reaper
 
 
@@ -44,3 +46,5 @@ class Runtime:
     models: Models
     reaper: Reaper
     tunnel: Tunnel
+    mcp: McpPool = field(default_factory=McpPool)
+    bubblewrap: Bubblewrap = field(default_factory=Bubblewrap)

@@ -34,8 +34,10 @@ class Sessions:
 
     @property
     def is_busy(self) -> bool:
-        """Whether any session runs a turn."""
-        return any(session.status == "running" for session in self._sessions.values())
+        """Whether any session runs a turn, or has something in the background."""
+        return any(
+            session.status == "running" or session.bench.rooms.has_work for session in self._sessions.values()
+        )
 
     def acknowledge(self, session_id: str, event_id: str) -> None:
         session = self._sessions.get(session_id)

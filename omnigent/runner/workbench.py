@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,10 +13,12 @@ from omnigent.runner.agents import LoadedAgent
 from omnigent.runner.announce import Announcer
 from omnigent.runner.approvals import Approvals
 from omnigent.runner.attachments import with_files
+from omnigent.runner.context.fitting import Fitting
+from omnigent.runner.context.keeper import ContextKeeper
 from omnigent.runner.engine_seat import EngineSeat
 from omnigent.runner.engine_turn import EngineTurn
 from omnigent.runner.gate import APPROVAL_SECONDS, ToolGate
-from omnigent.runner.harnesses.base import ModelError, ToolCall
+from omnigent.runner.harnesses.base import ModelError, ToolCall, ToolSchema
 from omnigent.runner.history import CANCELLED_OUTPUT, INTERRUPTED, History, loaded
 from omnigent.runner.inbox import Message
 from omnigent.runner.operations import Operations
@@ -31,7 +34,7 @@ from omnigent.runner.tools.base import ToolContext
 from omnigent.runner.tools.registry import tools_of
 from omnigent.runner.turn import Turn, TurnSettings
 from omnigent.runner.uplink import Uplink
-from omnigent.runner.workspace import Workspace
+from omnigent.runner.workspace import OutsideWorkspaceError, Workspace
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +60,7 @@ class Workbench:
         self._turn: Turn | EngineTurn | None = None
         self._engine = EngineSeat(session_id, runtime)
         self._take_steers: Callable[[], Sequence[Message]] = list
+        self._turns = 0
         self._warming: asyncio.Task[None] | None = None
         self._files_told = 0.0
         self._files_dirty = False
@@ -64,8 +68,16 @@ class Workbench:
             runtime.api, session_id=session_id, approvals=self.approvals, tunnel_up=runtime.tunnel.wait
         )
         self._policies = PolicyGate(runtime.api, session_id=session_id)
+        self._keeper = ContextKeeper(session_id=session_id, api=runtime.api, uplink=uplink)
         self.rooms = Rooms(
-            Home(session_id=session_id, runtime=runtime, uplink=uplink, call_tool=self.call_tool)
+            Home(
+                session_id=session_id,
+                runtime=runtime,
+                uplink=uplink,
+                call_tool=self.call_tool,
+                cancel_tool=self.cancel_tool,
+                turn=lambda: self._turns,
+            )
         )
 
     # -- what is loaded ------------------------------------------------------------------------------
@@ -139,6 +151,7 @@ class Workbench:
 
     def admit(self, messages: Sequence[Message]) -> None:
         """Put a turn's messages into the history; one that is not loaded yet finds them when it is."""
+        self._turns += 1
         if self._history is not None:
             self._history.begin_turn()
             for message in messages:
@@ -160,11 +173,32 @@ class Workbench:
         self._agent_key = key
         agent = await self.agent()
         assert self.profile is not None
-        settings = self.profile.turn_settings(agent, first, self._runtime.models)
+        settings = self.profile.turn_settings(agent, first, self._runtime.models, await self._tools())
         announcer.named(settings.agent)
         self._take_steers = take_steers
         self._turn = await self._turn_of(settings, self._history, announcer)
         return self._turn
+
+    async def _tools(self) -> Sequence[ToolSchema]:
+        """The tools of a turn: those of MCP servers as the server lets them through, none if it does not."""
+        try:
+            toolbox = await self.toolbox()
+        except OutsideWorkspaceError:
+            # Each call says so; the model can still talk.
+            return await self._static_tools()
+        schemas = await toolbox.schemas()
+        if not toolbox.spec.mcp_servers:
+            return schemas
+        listed = await self._gate.list_tools()
+        if isinstance(listed, str):
+            log.warning("tools not listed", extra={"session": self._session_id, "fault": listed})
+            return schemas
+        return [*schemas, *toolbox.from_servers(listed)]
+
+    async def _static_tools(self) -> Sequence[ToolSchema]:
+        agent = await self.agent()
+        assert self.profile is not None
+        return [tool.schema for tool in tools_of(agent.for_sub_agent(self.profile.sub_agent_name)).values()]
 
     async def _turn_of(
         self, settings: TurnSettings, history: History, announcer: Announcer
@@ -175,7 +209,23 @@ class Workbench:
                 settings=settings, engine=engine, history=history, announcer=announcer, world=self
             )
         model = await self._runtime.models.get(settings.harness)
-        return Turn(settings=settings, model=model, history=history, announcer=announcer, world=self)
+        agent = await self.agent()
+        assert self.profile is not None
+        fitting = Fitting(
+            keeper=self._keeper,
+            agent=agent,
+            spec=agent.for_sub_agent(self.profile.sub_agent_name),
+            history=history,
+            summarise=partial(self.summary, model=settings.model),
+        )
+        return Turn(
+            settings=settings,
+            model=model,
+            history=history,
+            announcer=announcer,
+            world=self,
+            context=fitting,
+        )
 
     async def summary(self, messages: Sequence[Mapping[str, Any]], model: str | None) -> Summary:
         """What the session's model answers to these messages, or the model named. Raises ModelError."""

@@ -12,6 +12,7 @@ from omnigent.errors import ErrorCode, OmnigentError
 from sessions_app.flows import attachments, launch
 from sessions_app.models import OutboxKind
 from sessions_app.services import outbox, presence
+from sessions_app.services.controls import AGENT_ONLY
 from sessions_app.tunnels.tunnel import Tunnel, TunnelLost
 
 if TYPE_CHECKING:
@@ -198,11 +199,10 @@ class Deliveries:
             await process.pool.run(outbox.open_turn, delivery=delivery)
         seconds = INTERRUPT_SECONDS if delivery.kind == OutboxKind.INTERRUPT else FORWARD_SECONDS
         body = await attachments.with_files(process, delivery.session_pk, delivery.body)
-        is_reset = delivery.kind == OutboxKind.RESET
         answer = await process.rpc.runner(
             tunnel.name,
             "POST",
-            f"/v1/sessions/{delivery.session_id}/{'reset-state' if is_reset else 'events'}",
+            f"/v1/sessions/{delivery.session_id}/{_address_of(delivery)}",
             body=orjson.dumps(body),
             seconds=seconds,
         )
@@ -210,6 +210,13 @@ class Deliveries:
             text = answer.body[:500].decode(errors="replace")
             raise Rejected(f"The runner refused the event ({answer.status}): {text}")
         await process.pool.run(outbox.delivered, delivery=delivery)
+
+
+def _address_of(delivery: outbox.Delivery) -> str:
+    """Where below the session a runner takes it."""
+    if delivery.kind != OutboxKind.RESET:
+        return "events"
+    return "agent-cache/reset" if delivery.body == AGENT_ONLY else "reset-state"
 
 
 class Rejected(OmnigentError):

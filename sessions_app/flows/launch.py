@@ -24,9 +24,16 @@ def request_id() -> str:
     return mint("req")
 
 
-async def launch(process: "Process", session_pk: int) -> launching.Launch:
-    """Start a runner. Raises OmnigentError with the host's reason, which is recorded on the session too."""
-    plan = await process.pool.run(launching.prepare, session_pk)
+async def launch(
+    process: "Process", session_pk: int, *, instead_of: str | None = None
+) -> launching.Launch | None:
+    """Start a runner, unless the session has got another than `instead_of` meanwhile: then None.
+
+    Raises OmnigentError with the host's reason, which is recorded on the session too.
+    """
+    plan = await process.pool.run(launching.prepare, session_pk, instead_of=instead_of)
+    if plan is None:
+        return None
     if plan.replaced_runner_id:
         process.spawn(stop_runner(process, plan.host_id, plan.replaced_runner_id))
     frame = host_frames.LaunchRunner(
@@ -112,10 +119,12 @@ async def ensure_runner(process: "Process", session_pk: int) -> launching.Standi
         return standing
     if not standing.is_host_online:
         raise OmnigentError(ErrorCode.HOST_OFFLINE, "The session's host is offline")
-    plan = await launch(process, session_pk)
+    plan = await launch(process, session_pk, instead_of=standing.runner_id)
     standing = await await_runner(process, session_pk, process.launch_seconds)
     if standing.is_online:
         return standing
+    if plan is None:
+        raise OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, "The runner did not connect in time")
     report = await process.pool.run(launching.exit_report, plan.runner_id)
     reason = report or "The runner did not connect in time"
     await _record(process, plan, "runner_failed_to_start", reason)

@@ -40,6 +40,8 @@ class Session(models.Model):
     stream that is committed. `usage_by_model` is what this session used itself, `usage_below` the same of its
     sub-agents as last added up; `is_usage_due` asks `services.spending` to do that again, and to enter what
     the cost has grown beyond `accounted_cost_usd`. `auto_title` is the last title that no person chose.
+    `dispatch_position` is the place of the message by which the parent has set a sub-agent to work; null once
+    the parent has been told how that ended.
     """
 
     public_id = models.CharField(max_length=64, unique=True, default=new_session_id, editable=False)
@@ -87,6 +89,7 @@ class Session(models.Model):
     policy_cost_below_usd = models.FloatField(null=True, blank=True)
     budget_due_at = models.DateTimeField(null=True, blank=True)
 
+    dispatch_position = models.BigIntegerField(null=True, blank=True)
     todos = models.JSONField(null=True, blank=True)
     background = models.JSONField(null=True, blank=True)
     compacting_until = models.DateTimeField(null=True, blank=True)
@@ -104,6 +107,7 @@ class Session(models.Model):
     running_response_id: str | None
     has_input: bool
     has_new_input: bool
+    awaits_children: bool
     questions: dict[int, str]
     held_questions: dict[int, str]
 
@@ -121,6 +125,11 @@ class Session(models.Model):
                 fields=["compacting_until"],
                 name="session_compacting",
                 condition=Q(compacting_until__isnull=False),
+            ),
+            models.Index(
+                fields=["parent"],
+                name="session_dispatched",
+                condition=Q(dispatch_position__isnull=False),
             ),
             models.Index(fields=["kind", "archived", "created_at", "id"], name="session_by_created"),
             models.Index(fields=["kind", "archived", "updated_at", "id"], name="session_by_updated"),

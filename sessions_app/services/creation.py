@@ -18,7 +18,18 @@ from policies_app.services.default_policies import NewPolicy
 from sessions_app import snapshot
 from sessions_app.bodies import ForkSession, NewSessionFields
 from sessions_app.models import Host, Lease, Project, Session, TunnelKind
-from sessions_app.services import access, forking, presence, projects, receipts, rules, session_policies
+from sessions_app.services import (
+    access,
+    agent_rules,
+    forking,
+    harness_readiness,
+    messages,
+    presence,
+    projects,
+    receipts,
+    rules,
+    session_policies,
+)
 from sessions_app.services.access import Level
 from sessions_app.services.receipts import Answer, Claim
 from sessions_app.services.sessions import NewSession, create_session
@@ -77,6 +88,8 @@ def prepare(principal: Principal, asked: Asked, claimed: Claim | None) -> Answer
     host_id = _choose_host(principal, new) if is_auto else _named_host(principal, wanted)
     if not new.workspace and not is_auto:
         raise rules.invalid("workspace required when host_id is set")
+    if not is_auto:
+        _require_harness(host_id, new)
     return Plan(new=replace(new, host_id=host_id), is_auto=is_auto)
 
 
@@ -162,11 +175,12 @@ def _agent(principal: Principal, asked: Asked, parent: Session | None, project: 
         if not agent_id:
             raise ValidationFailed([problem("missing", ("body", "agent_id"), "Field required")])
         own = parent.agent if parent is not None else None
-        if own is not None and own.public_id == agent_id:
+        if parent is not None and own is not None and own.public_id == agent_id:
+            messages.require_agent(parent)
             return own
         return bindable(agent_id=agent_id, user_id=principal.user_id)
     try:
-        return uploaded(data=asked.bundle, created_by=principal.user_id)
+        return uploaded(data=asked.bundle, created_by=principal.user_id, check=agent_rules.problems)
     except InvalidAgentError as error:
         raise rules.invalid(str(error)) from None
 
@@ -220,6 +234,17 @@ def _choose_host(principal: Principal, new: NewSession) -> str:
     if chosen is None:
         raise OmnigentError(ErrorCode.HOST_OFFLINE, f"No host is online that can run the harness '{harness}'")
     return chosen
+
+
+def _require_harness(host_id: str, new: NewSession) -> None:
+    harness = new.harness_override or new.agent.harness or ""
+    host = Host.objects.get(public_id=host_id)
+    if _is_ready(host, harness):
+        return
+    state = harness_readiness.state(host.configured_harnesses, harnesses.canonical(harness) or harness)
+    raise OmnigentError(
+        ErrorCode.HARNESS_NOT_CONFIGURED, f"The host cannot run the harness '{harness}': {state}"
+    )
 
 
 def _is_ready(host: Host, harness: str) -> bool:

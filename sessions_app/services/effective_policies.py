@@ -9,7 +9,6 @@ from agents_app.models import Agent
 from omnigent.accounts.identity import Principal
 from omnigent.errors import OmnigentError
 from omnigent.policies.types import PolicyLevel, PolicyRef
-from omnigent.spec import InvalidAgentError, bundle
 from omnigent.spec.types import PolicyDecl
 from policies_app.catalogue import catalogue
 from policies_app.models import DefaultPolicy, PolicyBase
@@ -147,12 +146,12 @@ def _declared(facts: Facts) -> Iterator[Origin]:
     if agent is None:
         return
     try:
-        spec = bundle.spec_of(bundle.unpack(agents.contents(agent).data))
-    except (InvalidAgentError, OmnigentError):
+        spec = agents.spec_of(agent)
+    except OmnigentError:
         return
     for one in spec.policies:
         yield _from(one, f"The agent '{agent.name}' declares it.")
     name = "" if facts.is_root else facts.sub_agent_name
-    below = next((one for one in spec.sub_agents if one.name == name), None)
-    for one in below.policies if below else ():
+    below = spec.sub_agent(name) if name else None
+    for one in below.policies if below and below.policies is not spec.policies else ():
         yield _from(one, f"The sub-agent '{name}' of the agent '{agent.name}' declares it.")

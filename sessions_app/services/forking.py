@@ -12,7 +12,7 @@ from omnigent.ids import AGENT, canonical
 from omnigent.spec import harnesses
 from sessions_app.bodies import ForkSession
 from sessions_app.models import Item, Session, SessionLabel, Turn, TurnStatus
-from sessions_app.services import access, rules
+from sessions_app.services import access, messages, rules
 from sessions_app.services.access import Level
 from sessions_app.services.copying import History
 from sessions_app.services.sessions import NewSession
@@ -32,6 +32,8 @@ def checked(principal: Principal, source_id: str, body: ForkSession) -> NewSessi
         raise access.not_found()
     if source.agent is None:
         raise rules.invalid("The session has no agent and cannot be forked")
+    if body.agent_id is None:
+        messages.require_agent(source)
     agent, is_new = _agent(principal, source.agent, body.agent_id)
     is_switched = not is_new and agent.pk != source.agent.pk
     keeps_model = not is_switched or _is_same_provider(source.harness_override or source.agent.harness, agent)
@@ -75,6 +77,7 @@ def _agent(principal: Principal, own: Agent, wanted: str | None) -> tuple[Agent,
         model=own.model,
         digest=own.digest,
         details=own.details,
+        bundle_bytes=own.bundle_bytes,
         created_by=principal.user_id,
         created_at=timezone.now(),
     )

@@ -17,6 +17,7 @@ from sessions_app.services import (
     additions,
     commands,
     compaction,
+    dispatching,
     messages,
     outbox,
     reports,
@@ -27,9 +28,12 @@ from sessions_app.services.access import Access, Level, not_found, require
 from sessions_app.services.policing import requests
 from sessions_app.services.policing.requests import Cleared
 from sessions_app.services.receipts import Receipts
+from sessions_app.services.sessions import with_descendants
 from sessions_app.services.tick import Tick, tick_of
 
 MAX_AUTHOR = 150
+INTERRUPTING = frozenset({"interrupt", "stop_session"})
+"""What reaches the sub-agents too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,7 +122,8 @@ def _handle(
     payload: inputs.Payload,
     skill_text: str,
 ) -> Posted:
-    with tick_of([access.pk]) as tick:
+    reaches_down = event.type in INTERRUPTING
+    with tick_of(with_descendants(access.pk) if reaches_down else [access.pk]) as tick:
         session = tick.sessions.get(access.pk)
         if session is None:
             raise not_found()
@@ -191,7 +196,7 @@ def _command(given: Input) -> Mapping[str, Any]:
 
 
 def _interrupt(given: Input) -> Mapping[str, Any]:
-    verdicts.interrupt(given.tick, given.session)
+    dispatching.interrupt(given.tick, given.session)
     return {"queued": False}
 
 

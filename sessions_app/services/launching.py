@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from omnigent.errors import ErrorCode, OmnigentError
@@ -60,14 +61,20 @@ def standing(session_pk: int) -> Standing:
     )
 
 
-def prepare(session_pk: int) -> Launch:
-    """Mint a runner and bind the session to it. Raises HOST_OFFLINE when the session has no host."""
+def prepare(session_pk: int, *, instead_of: str | None = None) -> Launch | None:
+    """Mint a runner and bind the session to it, and all of its tree that shared the old one.
+
+    None when the session has got another runner than `instead_of` in the meantime. Raises HOST_OFFLINE when
+    the session has no host.
+    """
     token = secrets.token_urlsafe(32)
     runner_id = runner_id_for(token)
-    with tick_of([session_pk]) as tick:
+    with tick_of(_together(session_pk)) as tick:
         session = tick.sessions.get(session_pk)
         if session is None:
             raise OmnigentError(ErrorCode.NOT_FOUND, "Session not found")
+        if instead_of is not None and session.runner_id != instead_of:
+            return None
         host = Host.objects.filter(public_id=session.host_id).first()
         if host is None:
             raise OmnigentError(ErrorCode.HOST_OFFLINE, "The session has no host")
@@ -78,8 +85,11 @@ def prepare(session_pk: int) -> Launch:
             session_id=session.pk,
             created_at=tick.now,
         )
-        recovery.leave_runner(tick, session)
-        replaced, session.runner_id = session.runner_id, runner_id
+        replaced = session.runner_id
+        for one in tick.sessions.values():
+            if one.runner_id == replaced:
+                recovery.leave_runner(tick, one)
+                one.runner_id = runner_id
         harness = session.harness_override or (session.agent.harness if session.agent else None)
         return Launch(
             session_pk=session.pk,
@@ -91,6 +101,16 @@ def prepare(session_pk: int) -> Launch:
             harness=harness,
             replaced_runner_id=replaced,
         )
+
+
+def _together(session_pk: int) -> list[int]:
+    """The session, and those of its tree that are bound to the same runner."""
+    session = Session.objects.filter(pk=session_pk).only("root_id", "runner_id").first()
+    if session is None:
+        return []
+    root = session.root_id or session_pk
+    tree = Session.objects.filter(Q(pk=root) | Q(root_id=root), runner_id=session.runner_id)
+    return [session_pk, *tree.values_list("pk", flat=True)]
 
 
 def record_failure(*, session_pk: int, runner_id: str, code: str, message: str) -> None:

@@ -7,7 +7,7 @@ from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import TURN, mint
 from omnigent.protocol import events, inputs, items
 from sessions_app.models import Item, OutboxKind, Session, SessionLabel, TunnelKind
-from sessions_app.services import files, outbox, presence, turns
+from sessions_app.services import dispatching, files, outbox, presence, turns
 from sessions_app.services.tick import NewItem, Tick
 
 TITLE_LENGTH = 60
@@ -22,6 +22,8 @@ def take(
         known = Item.objects.filter(session=session, stable_id=message.stable_id).first()
         if known is not None:
             return _repeated(known, message)
+    if message.dispatch and session.parent_id is None:
+        raise OmnigentError(ErrorCode.INVALID_INPUT, "dispatch: only a sub-agent's session takes it")
     refuse_closed(session)
     require_runner(session)
     files.require_attachable(session.pk, message.item.content)
@@ -38,6 +40,8 @@ def take(
     seed_title(tick, session, message.item)
     tick.append(session, consumed(item.public_id, authored, created_by=user_id or None))
     turns.begin(tick, session)
+    if message.dispatch:
+        dispatching.begin(tick, session, item.position)
     outbox.put(
         tick,
         session,
@@ -67,8 +71,15 @@ def refuse_closed(session: Session) -> None:
         )
 
 
+def require_agent(session: Session) -> None:
+    """Raise when nobody can run the session any more: its agent was deleted."""
+    if session.agent is None or session.agent.deleted_at is not None:
+        raise OmnigentError(ErrorCode.SESSION_AGENT_MISSING, "The session's agent no longer exists")
+
+
 def require_runner(session: Session) -> None:
-    """Raise unless the session's runner is connected, or its host is and can launch one."""
+    """Raise unless the session has its agent, and its runner is connected or can be launched by its host."""
+    require_agent(session)
     if session.runner_id and presence.is_online(TunnelKind.RUNNER, session.runner_id):
         return
     if session.host_id and presence.is_online(TunnelKind.HOST, session.host_id):

@@ -75,7 +75,7 @@ def _held(access: Access, event: protocol.SessionEvent, name: str) -> int | None
     row = requests.held_under(access.pk, name)
     if row is None:
         # Nobody is asked about a message that no runner could take.
-        session = Session.objects.filter(pk=access.pk).first()
+        session = Session.objects.select_related("agent").filter(pk=access.pk).first()
         if session is None:
             raise not_found()
         messages.refuse_closed(session)

@@ -34,8 +34,8 @@ LISTED = frozenset(
 
 LARGEST = 512
 PLAIN, RISING = -1, -2
-AGENT_FIELDS = ("id", "public_id", "name", "harness")
-BESIDE = ("running_turn_id", "running_response_id", "has_input", "has_new_input")
+AGENT_FIELDS = ("id", "public_id", "name", "harness", "deleted_at")
+BESIDE = ("running_turn_id", "running_response_id", "has_input", "has_new_input", "awaits_children")
 
 MUTABLE = (
     "title",
@@ -67,6 +67,7 @@ MUTABLE = (
     "policy_cost_usd",
     "policy_cost_below_usd",
     "budget_due_at",
+    "dispatch_position",
     "todos",
     "background",
     "compacting_until",
@@ -221,11 +222,13 @@ def _locked(wanted: RawSQL) -> "QuerySet[Session]":
     running = Turn.objects.filter(session=OuterRef("pk"), status=TurnStatus.RUNNING)
     waiting = Outbox.objects.filter(session=OuterRef("pk"), kind=OutboxKind.MESSAGE)
     asked = Elicitation.objects.filter(session=OuterRef("pk"), status=ElicitationStatus.PENDING)
+    below = Session.objects.filter(parent=OuterRef("pk"), dispatch_position__isnull=False)
     rows: QuerySet[Session] = _bare(wanted).annotate(
         running_turn_id=Subquery(running.values("pk")[:1]),
         running_response_id=Subquery(running.values("response_id")[:1]),
         has_input=Exists(waiting),
         has_new_input=Exists(waiting.filter(claimed_by="")),
+        awaits_children=Exists(below),
         asked=Subquery(asked.values(by_id=ById("pk", Concat("held_kind", Value(":"), "public_id")))),
         **{f"agent_{name}_": F(f"agent__{name}") for name in AGENT_FIELDS},
     )

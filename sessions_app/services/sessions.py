@@ -184,6 +184,8 @@ def delete_session(*, session_pk: int) -> bool:
 
 
 def delete_unused(agents: Iterable[Agent]) -> None:
+    """Delete those of these agents that no session is bound to, unless somebody keeps them for more."""
     for agent in agents:
-        if not Session.objects.filter(agent=agent).exists():
+        is_kept = agent.is_builtin or (agent.is_reusable and agent.deleted_at is None)
+        if not is_kept and not Session.objects.filter(agent=agent).exists():
             agent.delete()

@@ -163,6 +163,8 @@ class Tick:
         if event.type in families.SHOWN_ABOVE:
             families.chain(session, self._locked)
             self._retold.add(session.pk)
+            if session.dispatch_position is not None:
+                transaction.on_commit(partial(publish.ring, "returns", str(session.pk)))
         elif event.type in families.COPIED:
             above = families.chain(session, self._locked)
             for one in above:

@@ -107,6 +107,7 @@ def resting_edge(tick: Tick, session: Session, event: events.SessionStatus) -> N
         session.status = Status.FAILED
         _show(tick, session, _status(session, error=readable_error(session.last_task_error)))
         return
+    event = dataclasses.replace(event, status="waiting") if session.awaits_children else event
     session.status = Status.WAITING if event.status == "waiting" else Status.IDLE
     _show(tick, session, event)
 
@@ -133,8 +134,11 @@ def is_given_up(session: Session) -> bool:
 
 
 def fail(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str = "") -> bool:
-    """The turn cannot go on: close its response, store the error, and say so. Idle sessions stay idle."""
-    if session.status not in BUSY:
+    """The turn cannot go on: close its response, store the error, and say so. Idle sessions stay idle.
+
+    So do those that wait for sub-agents: they have no turn to lose, and are told what became of these.
+    """
+    if session.status not in BUSY or _is_waiting(session):
         return False
     whole = readable_error(error)
     response_id = session.active_response_id
@@ -193,8 +197,8 @@ def _shown(error: Mapping[str, Any], item_id: str) -> dict[str, Any]:
 
 
 def rest(tick: Tick, session: Session) -> bool:
-    """The runner went away on purpose with nothing under way: a busy session becomes idle."""
-    if session.status not in BUSY:
+    """The runner went away on purpose: a busy session becomes idle, unless it waits for sub-agents."""
+    if session.status not in BUSY or _is_waiting(session):
         return False
     if _close_turn(tick, session, TurnStatus.CANCELLED):
         tick.append(session, events.ResponseCancelled(response=_ended(tick, session, "cancelled")))
@@ -205,6 +209,19 @@ def rest(tick: Tick, session: Session) -> bool:
     elicitations.void(tick, session)
     _show(tick, session, _status(session))
     return True
+
+
+def wait_no_more(tick: Tick, session: Session) -> bool:
+    """No sub-agent is at work for it any more: a session that waited is idle."""
+    is_over = session.status == Status.WAITING and not (session.awaits_children or session.has_input)
+    if is_over:
+        session.status = Status.IDLE
+        _show(tick, session, _status(session))
+    return is_over
+
+
+def _is_waiting(session: Session) -> bool:
+    return session.status == Status.WAITING and session.awaits_children
 
 
 def forgive(tick: Tick, session: Session) -> bool:

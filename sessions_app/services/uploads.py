@@ -38,6 +38,15 @@ def read(content_type: str, raw: bytes) -> Asked:
     return Asked(body=_metadata(metadata), bundle=bundle)
 
 
+def read_bundle(content_type: str, raw: bytes) -> bytes:
+    """An agent's bundle alone. Raises 422 when the part is missing, 400 for a bad body."""
+    _, files = _parts(content_type, raw)
+    bundle = _content(files, BUNDLE)
+    if bundle is None:
+        raise ValidationFailed([problem("missing", ("body", BUNDLE), "Field required")])
+    return bundle
+
+
 def _content(files: "MultiValueDict[str, BytesIO]", name: str) -> bytes | None:
     found = files.get(name)
     return found.read() if isinstance(found, File) else None

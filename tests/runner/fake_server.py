@@ -21,7 +21,7 @@ AGENT = """\
 name: helper
 prompt: You help.
 executor: {harness: scripted}
-os_env: {type: caller_process}
+os_env: {type: caller_process, sandbox: {type: none}}
 """
 
 

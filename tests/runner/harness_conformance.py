@@ -187,6 +187,23 @@ class HarnessConformance(HarnessRig):
         assert "aGVsbG8=" in sent
         assert "which cannot be shown" not in sent
 
+    async def test_files_are_sent_as_documents_or_as_their_text(self, server: ModelServer) -> None:
+        pdf = {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERg=="}
+        note = {"type": "input_file", "filename": "a.txt", "file_data": "data:text/plain;base64,aGVsbG8="}
+        zipped = {"type": "input_file", "filename": "a.zip", "file_data": "data:application/zip;base64,UEs="}
+
+        await self.sample(
+            server.url,
+            self.request({"type": "message", "role": "user", "content": [pdf, note, zipped]}),
+        )
+
+        sent = str((await server.request()).body)
+        assert "JVBERg==" in sent
+        assert "a.pdf" in sent
+        assert "[the file a.txt]\\nhello" in sent
+        assert "[the file a.zip of type application/zip, which cannot be shown]" in sent
+        assert "UEs=" not in sent
+
     async def test_a_picture_that_vendors_refuse_becomes_a_note(self, server: ModelServer) -> None:
         picture = {"type": "input_image", "image_url": "data:image/tiff;base64,aGVsbG8="}
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from omnigent.runner.tools.registry import tools_of
+from omnigent.spec.types import AgentSpec, OsEnv
 from tests.runner.fake_server import FakeServer, until
 from tests.runner.rig import running
 
@@ -60,7 +62,8 @@ async def test_the_model_is_evaluated_before_each_sample_and_tools_pass_the_gate
     event = next(body for _, path, body in rig.server.calls if path.endswith("evaluate"))["event"]
     assert event["type"] == "PHASE_LLM_REQUEST"
     assert event["data"]["last_user_message"] == "Run the shell command: echo hi"
-    assert event["data"]["tools_count"] == 6
+    offered = tools_of(AgentSpec(name="helper", os_env=OsEnv()))
+    assert event["data"]["tools_count"] == len(offered)
 
 
 async def test_parallel_calls_run_at_the_same_time(tmp_path: Path) -> None:

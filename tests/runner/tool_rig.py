@@ -13,13 +13,17 @@ from omnigent.runner.tools.base import ToolContext
 from omnigent.runner.tools.reaper import Reaper
 from omnigent.runner.uplink import DEFAULT_LIMIT, Uplink
 from omnigent.runner.workspace import Workspace
-from omnigent.spec.types import AgentSpec, OsEnv
+from omnigent.spec.types import AgentSpec, OsEnv, Sandbox
 from tests.runner.api_rig import Handler, Server, make_api
 
 
 async def no_gate(name: str, arguments: Mapping[str, Any], operation_id: str) -> str:
     """Tools that call other tools need a runner."""
     raise AssertionError(f"{name} was called through the gate")
+
+
+async def nothing_to_cancel(operation_id: str) -> None:
+    """Nor do any tools run there."""
 
 
 def tool_context(
@@ -38,8 +42,15 @@ def tool_context(
     runtime = Runtime(
         config=config, api=api, agents=Agents(api), models=Models(child), reaper=reaper, tunnel=Tunnel()
     )
-    home = Home(session_id=session_id, runtime=runtime, uplink=Uplink(limit=DEFAULT_LIMIT), call_tool=no_gate)
-    own = spec or AgentSpec(name="helper", os_env=OsEnv())
+    home = Home(
+        session_id=session_id,
+        runtime=runtime,
+        uplink=Uplink(limit=DEFAULT_LIMIT),
+        call_tool=no_gate,
+        cancel_tool=nothing_to_cancel,
+        turn=lambda: 1,
+    )
+    own = spec or AgentSpec(name="helper", os_env=OsEnv(sandbox=Sandbox(type="none")))
     return ToolContext(
         workspace=Workspace.at(workspace),
         environment=child,

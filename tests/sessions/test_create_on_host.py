@@ -75,6 +75,21 @@ async def test_prefixed_host_ids_are_understood(
     assert (await create(http, agent, host_id=f"host_{HOST}", workspace="/w")).json()["host_id"] == HOST
 
 
+@pytest.mark.parametrize("state", [False, "needs-auth", "binary-missing", "package-missing"])
+async def test_a_host_that_cannot_run_the_harness_is_refused(
+    http: httpx.AsyncClient, agent: Agent, process: Process, state: bool | str
+) -> None:
+    lacking = await process.pool.run(make_host, configured_harnesses={"scripted": state})
+
+    answer = await create(http, agent, host_id=lacking.public_id, workspace="/w")
+
+    shown = state or "not-available"
+    assert_error(
+        answer, 412, "harness_not_configured", f"The host cannot run the harness 'scripted': {shown}"
+    )
+    assert await count(process) == 0
+
+
 async def test_a_host_needs_a_workspace(
     http: httpx.AsyncClient, agent: Agent, host: FakeHost, process: Process
 ) -> None:

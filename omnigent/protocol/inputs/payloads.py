@@ -14,10 +14,14 @@ ACTIONS = ("accept", "decline", "cancel")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MessageInput:
-    """A message; `stable_id` makes posting it again harmless."""
+    """A message; `stable_id` makes posting it again harmless.
+
+    With `dispatch` it is a parent's to its sub-agent, and the parent is told how that ends.
+    """
 
     item: items.Message
     stable_id: str | None = None
+    dispatch: bool = False
 
 
 def read_message(data: Mapping[str, Any]) -> MessageInput:
@@ -25,13 +29,16 @@ def read_message(data: Mapping[str, Any]) -> MessageInput:
     stable_id = data.get("stable_id")
     if stable_id is not None and not (isinstance(stable_id, str) and STABLE_ID.fullmatch(stable_id)):
         raise InputError("stable_id: must be 32 lowercase hexadecimal digits")
+    dispatch = data.get("dispatch", False)
+    if not isinstance(dispatch, bool):
+        raise InputError("dispatch: must be true or false")
     known = {key: data[key] for key in ("role", "content", "agent", "model") if key in data}
     if known.get("role") == "user":
         known = {key: known[key] for key in ("role", "content") if key in known}
     item = items.parse_item("message", known)
     if not isinstance(item, items.Message):
         raise InputError("not a message")
-    return MessageInput(item=item, stable_id=stable_id)
+    return MessageInput(item=item, stable_id=stable_id, dispatch=dispatch)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

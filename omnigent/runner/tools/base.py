@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from omnigent.runner.agents import LoadedAgent
 from omnigent.runner.api import ServerApi
 from omnigent.runner.harnesses.base import ToolSchema
+from omnigent.runner.questions import Ask, nobody
 from omnigent.runner.rooms import Rooms
 from omnigent.runner.tools.reaper import Reaper
 from omnigent.runner.workspace import Workspace
@@ -21,7 +22,8 @@ class ToolError(Exception):
 class ToolContext:
     """What a call may use: its workspace, the environment of child processes and who ends them, the server,
     which knows the session by this id, what the session keeps between calls, and its agent; `spec` is the
-    part of the agent that this session runs, which for a sub-agent is not the root.
+    part of the agent that this session runs, which for a sub-agent is not the root. `ask` puts forms to a
+    person while the call goes on.
     """
 
     workspace: Workspace
@@ -32,6 +34,7 @@ class ToolContext:
     rooms: Rooms
     agent: LoadedAgent
     spec: AgentSpec
+    ask: Ask = nobody
 
 
 class Tool(Protocol):

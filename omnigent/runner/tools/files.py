@@ -1,41 +1,65 @@
-"""`sys_os_read`, `sys_os_write` and `sys_os_edit`: files inside the workspace."""
+"""`sys_os_read`, `sys_os_write` and `sys_os_edit`: files that the agent's tools may see."""
 
 import asyncio
-import os
-import secrets
-import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from omnigent.runner.cleantext import clean
 from omnigent.runner.harnesses.base import ToolSchema
+from omnigent.runner.sandbox.entry import Entry
+from omnigent.runner.sandbox.errors import SandboxError
+from omnigent.runner.sandbox.room import Confinement, interpreter
+from omnigent.runner.tools import file_work
 from omnigent.runner.tools.base import ToolContext, ToolError, number_argument, text_argument
+from omnigent.runner.tools.file_work import DEFAULT_LINES, Fault
+from omnigent.runner.tools.worker import answer_of
 from omnigent.runner.workspace import OutsideWorkspaceError, Workspace
 
-READ_CAP: Final = 256 * 1024
-EDIT_CAP: Final = 16 * 1024 * 1024
-DEFAULT_LINES: Final = 2000
+SECONDS: Final = 60.0
+_WORKER: Final = Path(file_work.__file__)
 _PATH: Final = {"type": "string", "description": "Path relative to the workspace."}
 
 
 class _FileTool:
-    """Runs its work on a thread and turns refusals of the file system into tool errors."""
+    """Works here on a thread, or in a process inside the sandbox: there the kernel keeps to its limits,
+    whatever links a program puts in the way meanwhile.
+    """
 
     async def run(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
-        return await asyncio.to_thread(self._guarded, arguments, context.workspace)
-
-    def _guarded(self, arguments: Mapping[str, Any], workspace: Workspace) -> str:
+        request = {**self.request(arguments), "path": text_argument(arguments, "path")}
+        if "\x00" in request["path"]:
+            raise ToolError("path: must not contain NUL")
+        command = (sys.executable, "-I", "-S", str(_WORKER))
         try:
-            path = workspace.resolve(text_argument(arguments, "path"))
-            return self.work(arguments, path, workspace.shown(path))
-        except OutsideWorkspaceError as exc:
+            entry = await context.rooms.of(Confinement).entry(
+                command, context, extra=[*interpreter(), _WORKER]
+            )
+        except SandboxError as exc:
             raise ToolError(str(exc)) from exc
-        except OSError as exc:
-            raise ToolError(f"{exc.strerror or exc}: {arguments['path']}") from exc
+        if not entry.is_confined:
+            return clean(await asyncio.to_thread(_worked_here, request, context.workspace))
+        return clean(await _worked_inside(request, entry, context))
 
-    def work(self, arguments: Mapping[str, Any], path: Path, shown: str) -> str:
+    def request(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """What is done, in the words of the file worker. Raises ToolError."""
         raise NotImplementedError
+
+
+def _worked_here(request: Mapping[str, Any], workspace: Workspace) -> str:
+    try:
+        path = workspace.resolve(request["path"])
+        return file_work.work_on(path, workspace.shown(path), request)
+    except (OutsideWorkspaceError, Fault) as exc:
+        raise ToolError(str(exc)) from exc
+
+
+async def _worked_inside(request: Mapping[str, Any], entry: Entry, context: ToolContext) -> str:
+    answer = await answer_of(request, entry, context.reaper, seconds=SECONDS, name="file tool")
+    if "error" in answer:
+        raise ToolError(str(answer["error"]))
+    return str(answer.get("output", ""))
 
 
 class ReadFile(_FileTool):
@@ -56,36 +80,12 @@ class ReadFile(_FileTool):
         },
     )
 
-    def work(self, arguments: Mapping[str, Any], path: Path, shown: str) -> str:
-        first = int(number_argument(arguments, "offset", 1)) or 1
-        limit = int(number_argument(arguments, "limit", DEFAULT_LINES)) or 1
-        if path.is_dir():
-            names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
-            return clean("\n".join(names[:DEFAULT_LINES]) + "\n")
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ToolError(f"{shown} is not a regular file")
-        with path.open("rb") as file:
-            if b"\x00" in file.read(8192):
-                return f"[{shown} is a binary file of {path.stat().st_size} bytes]\n"
-            file.seek(0)
-            return clean(_lines(file, first, limit))
-
-
-def _lines(file: BinaryIO, first: int, limit: int) -> str:
-    """Lines `first` to `first + limit - 1` of a binary file, cut at the cap, with a note about the rest."""
-    taken: list[bytes] = []
-    size = 0
-    number = 0
-    while raw := file.readline(READ_CAP):
-        number += 1
-        if number < first:
-            continue
-        if number >= first + limit or size + len(raw) > READ_CAP:
-            text = b"".join(taken).decode("utf-8", "replace")
-            return f"{text}\n[cut here; go on with offset {number}]\n"
-        taken.append(raw)
-        size += len(raw)
-    return b"".join(taken).decode("utf-8", "replace")
+    def request(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "do": "read",
+            "first": int(number_argument(arguments, "offset", 1)) or 1,
+            "limit": int(number_argument(arguments, "limit", DEFAULT_LINES)) or 1,
+        }
 
 
 class WriteFile(_FileTool):
@@ -102,12 +102,8 @@ class WriteFile(_FileTool):
         },
     )
 
-    def work(self, arguments: Mapping[str, Any], path: Path, shown: str) -> str:
-        data = text_argument(arguments, "content").encode("utf-8", "replace")
-        created = not path.exists()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, data)
-        return f"{'Created' if created else 'Wrote'} {shown}, {len(data)} bytes.\n"
+    def request(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return {"do": "write", "content": text_argument(arguments, "content")}
 
 
 class EditFile(_FileTool):
@@ -137,37 +133,9 @@ class EditFile(_FileTool):
         },
     )
 
-    def work(self, arguments: Mapping[str, Any], path: Path, shown: str) -> str:
+    def request(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         edits = arguments.get("edits") or [arguments]
         if not isinstance(edits, list) or not all(isinstance(edit, Mapping) for edit in edits):
             raise ToolError("edits: a list of objects is required")
-        if path.stat().st_size > EDIT_CAP:
-            raise ToolError(f"{shown} is too large to edit")
-        try:
-            text = path.read_bytes().decode()
-        except UnicodeDecodeError:
-            raise ToolError(f"{shown} is not UTF-8 text") from None
-        for edit in edits:
-            old, new = text_argument(edit, "oldText"), text_argument(edit, "newText")
-            count = text.count(old) if old else 0
-            if count != 1:
-                raise ToolError(f"oldText occurs {count} times in {shown}; it must occur exactly once")
-            text = text.replace(old, new)
-        _replace(path, text.encode("utf-8", "replace"))
-        return f"Edited {shown}, {len(edits)} replacement{'s' * (len(edits) != 1)}.\n"
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Swap the content in one step, keeping the mode, so that nobody sees half a file."""
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
-    temporary = path.parent / f".{path.name[:40]}.{secrets.token_hex(6)}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        if mode is not None:
-            temporary.chmod(mode)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        pairs = [[text_argument(edit, "oldText"), text_argument(edit, "newText")] for edit in edits]
+        return {"do": "edit", "edits": pairs}

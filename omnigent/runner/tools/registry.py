@@ -4,6 +4,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from omnigent.runner.tools import (
+    agents,
+    asynchronous,
+    callable_agents,
+    inbox,
+    sessions,
+    subagents,
+    timers,
+)
 from omnigent.runner.tools.base import Tool
 from omnigent.runner.tools.files import EditFile, ReadFile, WriteFile
 from omnigent.runner.tools.policies import AddPolicy, PolicyRegistry
@@ -20,4 +29,14 @@ POLICY_TOOLS: Final[Mapping[str, Tool]] = MappingProxyType(
 
 def tools_of(spec: AgentSpec) -> Mapping[str, Tool]:
     """The tools this agent may call: every agent may add policies to its session."""
-    return {**OS_TOOLS, **POLICY_TOOLS} if spec.os_env is not None else POLICY_TOOLS
+    return {
+        **callable_agents.granted(spec),
+        **(OS_TOOLS if spec.os_env is not None else {}),
+        **POLICY_TOOLS,
+        **subagents.granted(spec),
+        **sessions.granted(spec),
+        **agents.granted(spec),
+        **inbox.granted(spec),
+        **asynchronous.granted(spec),
+        **timers.granted(spec),
+    }

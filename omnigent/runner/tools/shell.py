@@ -11,6 +11,9 @@ from typing import Any, Final
 
 from omnigent.runner.cleantext import clean
 from omnigent.runner.harnesses.base import ToolSchema
+from omnigent.runner.sandbox.entry import Entry
+from omnigent.runner.sandbox.errors import SandboxError
+from omnigent.runner.sandbox.room import Confinement
 from omnigent.runner.tools.base import ToolContext, ToolError, number_argument, text_argument
 from omnigent.runner.tools.capture import Capture
 from omnigent.runner.tools.reaper import Reaper, kill_group
@@ -19,7 +22,7 @@ DEFAULT_TIMEOUT: Final = 120.0
 MAX_TIMEOUT: Final = 7200.0
 # The command waits for a line, which comes once its group is registered: if the runner dies before that,
 # there is none and the command never starts.
-_GATE: Final = 'read -r _ || exit 126; exec "$0" -c "$1" </dev/null'
+_GATE: Final = 'read -r _ || exit 126; exec "$@" </dev/null'
 _TERM_GRACE: Final = 0.5
 _PIPE_GRACE: Final = 0.2
 _SHELL: Final = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
@@ -28,7 +31,8 @@ _SHELL: Final = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
 class Shell:
     """Runs one command line per call, each in a process group of its own.
 
-    What a command leaves in the background goes on until the runner ends, without its output.
+    What a command leaves in the background goes on until the runner ends, without its output; in a sandbox
+    it ends with the command.
     """
 
     mutates = True
@@ -53,10 +57,14 @@ class Shell:
         timeout = min(number_argument(arguments, "timeout", DEFAULT_TIMEOUT), MAX_TIMEOUT)
         if "\x00" in command:
             raise ToolError("command: must not contain NUL")
+        try:
+            entry = await context.rooms.of(Confinement).entry((_SHELL, "-c", command), context)
+        except SandboxError as exc:
+            raise ToolError(str(exc)) from exc
         reader, writer = os.pipe()
         output = await _Output.of(reader)
         try:
-            process = await _start(command, context, writer)
+            process = await _start(entry, context.reaper, writer)
         except (OSError, ValueError) as exc:
             output.close()
             raise ToolError(f"the command cannot be started: {exc}") from exc
@@ -101,24 +109,22 @@ class _Output(asyncio.Protocol):
             self._transport.close()
 
 
-async def _start(command: str, context: ToolContext, output: int) -> Process:
+async def _start(entry: Entry, reaper: Reaper, output: int) -> Process:
     """The process, with its group registered before the command begins."""
     waits, go = os.pipe()
     try:
-        process = await asyncio.create_subprocess_exec(
-            _SHELL,
-            "-c",
-            _GATE,
-            _SHELL,
-            command,
-            stdin=waits,
-            stdout=output,
-            stderr=STDOUT,
-            cwd=context.workspace.root,
-            env=dict(context.environment),
-            start_new_session=True,
-        )
-        context.reaper.register(process.pid)
+        with entry.opened() as (line, descriptors):
+            process = await asyncio.create_subprocess_exec(
+                *(_SHELL, "-c", _GATE, _SHELL, *line),
+                stdin=waits,
+                stdout=output,
+                stderr=STDOUT,
+                cwd=entry.directory,
+                env=dict(entry.environment),
+                pass_fds=descriptors,
+                start_new_session=True,
+            )
+        reaper.register(process.pid)
         with contextlib.suppress(BrokenPipeError):
             os.write(go, b"\n")
         return process

@@ -11,7 +11,7 @@ from omnigent.errors import OmnigentError
 from omnigent.policies.calls import Answer, Event, deny, phase_of
 from omnigent.policies.engine import GATED
 from omnigent.policies.types import PolicyLevel, PolicyRef
-from omnigent.spec import AgentSpec, InvalidAgentError, bundle
+from omnigent.spec import AgentSpec
 from omnigent.spec.types import LabelDecl, PolicyDecl
 from policies_app.building import Builder
 from policies_app.catalogue import catalogue
@@ -113,12 +113,14 @@ class Chains:
         if agent is None or not (sub_agent or agent.details.get("policies")):
             return AgentPart()
         try:
-            spec = bundle.spec_of(bundle.unpack(agents.contents(agent).data))
-        except (InvalidAgentError, OmnigentError) as error:
+            spec = agents.spec_of(agent)
+        except OmnigentError as error:
             logger.exception("agent_policies_unreadable", extra={"agent": agent.public_id})
             return AgentPart(refs=(_unreadable(agent, str(error)),))
-        below = next((one for one in spec.sub_agents if one.name == sub_agent), None)
-        refs = [*self._of_spec(agent, spec), *(self._of_spec(agent, below) if below else ())]
+        below = spec.sub_agent(sub_agent) if sub_agent else None
+        # A clone of the root declares the root's policies: they are asked once.
+        own = self._of_spec(agent, below) if below and below.policies is not spec.policies else ()
+        refs = [*self._of_spec(agent, spec), *own]
         timeouts = (below.ask_timeout if below else None, spec.ask_timeout)
         labels = {**(below.labels if below else {}), **spec.labels}
         timeout = next((one for one in timeouts if one), None)

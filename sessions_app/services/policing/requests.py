@@ -11,7 +11,7 @@ from omnigent.policies.types import Phase, PolicyEvent
 from omnigent.protocol import attachments, events, inputs, items
 from sessions_app.files import blobs, kinds
 from sessions_app.models import HeldAction, HeldKind, Item, Outbox, Session, Status
-from sessions_app.services import commands, files, messages, turns
+from sessions_app.services import commands, files, messages, returning, turns
 from sessions_app.services.policing import actions, facts, held
 from sessions_app.services.policing.chains import chains_here
 from sessions_app.services.tick import NewItem, Tick, flat_item, tick_of
@@ -150,6 +150,8 @@ def _finish(row: HeldAction, outcome: Mapping[str, Any], kept: Mapping[str, Any]
             answer = _let_through(tick, session, kept)
         else:
             answer = deny(tick, session, outcome["reason"] or "")
+            if _is_dispatch(kept):
+                returning.report_denied(tick, session, answer["reason"])
         HeldAction.objects.filter(pk=row.pk).update(outcome={**outcome, "answer": answer})
     return answer
 
@@ -165,6 +167,11 @@ def _let_through(tick: Tick, session: Session, kept: Mapping[str, Any]) -> dict[
         return {"queued": False}
     commands.deliver(tick, session, item, message)
     return {"queued": True, "item_id": item.public_id}
+
+
+def _is_dispatch(kept: Mapping[str, Any]) -> bool:
+    """Whether the request was a parent's to its sub-agent."""
+    return "event" in kept and kept["event"]["data"].get("dispatch") is True
 
 
 def take(

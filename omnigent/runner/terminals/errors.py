@@ -1,0 +1,5 @@
+"""What can go wrong with a terminal."""
+
+
+class TerminalError(Exception):
+    """The message is for whoever asked: a model or a person."""

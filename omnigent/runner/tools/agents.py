@@ -1,0 +1,109 @@
+"""`sys_agent_list`, `sys_agent_get`, `sys_agent_download`, `sys_list_models`: what agents there are."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+from omnigent.runner.harnesses.base import ModelError, ToolSchema
+from omnigent.runner.harnesses.rows import HARNESSES
+from omnigent.runner.remote import agents
+from omnigent.runner.tools.answers import as_json, asked, optional_text, schema_of, whole_number
+from omnigent.runner.tools.base import Tool, ToolContext, ToolError, text_argument
+from omnigent.runner.workspace import OutsideWorkspaceError
+from omnigent.spec.types import AgentSpec
+
+_TEXT: Final = {"type": "string"}
+MOST_LISTED: Final = 100
+
+
+class ListAgents:
+    """Answers `{agents, next_cursor}` as JSON."""
+
+    mutates = False
+    schema = ToolSchema(
+        name="sys_agent_list",
+        description="List the agents that a session can be started with.",
+        parameters=schema_of(
+            (), limit={"type": "integer", "minimum": 1, "maximum": MOST_LISTED}, cursor=_TEXT
+        ),
+    )
+
+    async def run(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
+        query = {"limit": str(whole_number(arguments, "limit", 20, 1, MOST_LISTED))}
+        if (cursor := optional_text(arguments, "cursor")) is not None:
+            query["after"] = cursor
+        page = await asked(agents.listed(context.api, **query))
+        more = page.get("last_id") if page.get("has_more") else None
+        return as_json({"agents": page.get("data", []), "next_cursor": more})
+
+
+class GetAgent:
+    """Answers with the agent of a session, as JSON."""
+
+    mutates = False
+    schema = ToolSchema(
+        name="sys_agent_get",
+        description="What agent a session runs: its description, skills, policies and servers.",
+        parameters=schema_of(("session_id",), session_id=_TEXT),
+    )
+
+    async def run(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
+        return as_json(await asked(agents.of_session(context.api, text_argument(arguments, "session_id"))))
+
+
+class DownloadAgent:
+    """Answers `{path, bytes}` as JSON; the file is a gzip-compressed tar archive."""
+
+    mutates = True
+    schema = ToolSchema(
+        name="sys_agent_download",
+        description="Save the bundle of a session's agent as a file of the workspace (.tar.gz).",
+        parameters=schema_of(("session_id",), session_id=_TEXT, dest_filename=_TEXT),
+    )
+
+    async def run(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
+        if context.spec.os_env is None:
+            raise ToolError("this agent has no access to files")
+        session_id = text_argument(arguments, "session_id")
+        name = optional_text(arguments, "dest_filename") or f"{session_id}.tar.gz"
+        try:
+            path = context.workspace.resolve(name)
+        except OutsideWorkspaceError as exc:
+            raise ToolError(str(exc)) from exc
+        data = await asked(agents.contents(context.api, session_id))
+        try:
+            await asyncio.to_thread(path.write_bytes, data)
+        except OSError as exc:
+            raise ToolError(f"{name}: {exc.strerror or exc}") from exc
+        return as_json({"path": context.workspace.shown(path), "bytes": len(data)})
+
+
+class ListModels:
+    """Answers `{models}` as JSON: for each harness of this runner that is ready, the model it takes."""
+
+    mutates = False
+    schema = ToolSchema(
+        name="sys_list_models",
+        description="List the harnesses that work here, and the model that each of them takes by itself.",
+        parameters=schema_of(),
+    )
+
+    async def run(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
+        runtime = context.rooms.home.runtime
+        rows: list[dict[str, str]] = []
+        for harness, row in HARNESSES.items():
+            if not row.is_ready(runtime.config.environment):
+                continue
+            try:
+                rows.append({"harness": harness, "model": runtime.models.default_model(harness)})
+            except ModelError:
+                continue
+        return as_json({"models": rows})
+
+
+def granted(spec: AgentSpec) -> Mapping[str, Tool]:
+    """Every agent may look at agents; models concern those that can choose one for a sub-agent."""
+    tools: list[Tool] = [ListAgents(), GetAgent(), DownloadAgent()]
+    if spec.callable_agents or spec.agent_tools or spec.spawn:
+        tools.append(ListModels())
+    return {tool.schema.name: tool for tool in tools}
