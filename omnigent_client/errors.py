@@ -106,7 +106,7 @@ class NotFoundError(ApiError):
 class ConflictError(ApiError):
     """The state of things does not allow it now."""
 
-    code_words: ClassVar[tuple[str, ...]] = ("conflict", "refresh_unsupported")
+    code_words: ClassVar[tuple[str, ...]] = ("agent_in_use", "conflict", "refresh_unsupported")
 
 
 class AlreadyExistsError(ConflictError):

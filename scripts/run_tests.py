@@ -19,7 +19,7 @@ from tests.services.postgres import private_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOWEST = ("--durations=10", "--durations-min=5")
-PROCESSES = "e2e or cluster or browser or chaos or terminal or interop or engines"
+PROCESSES = "e2e or cluster or browser or chaos or terminal or interop or engines or sandbox"
 CORE = (
     "tests/api_plumbing",
     "tests/cli",
@@ -115,14 +115,22 @@ PARTS = (
         about="the vendors' own engines against a scripted model server",
         select="engines",
         paths=("tests/engines",),
+        programs=("tmux",),
         waits=True,
         engines=True,
     ),
     Part(
+        name="sandbox",
+        about="tools of agents confined by bubblewrap",
+        select="sandbox",
+        paths=("tests/runner",),
+        programs=("bwrap",),
+    ),
+    Part(
         name="terminal",
-        about="the command line tool in tmux",
+        about="the command line tool and the terminals of agents in tmux",
         select="terminal",
-        paths=("tests/cli",),
+        paths=("tests/cli", "tests/runner"),
         programs=("tmux",),
     ),
     Part(

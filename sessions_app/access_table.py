@@ -148,7 +148,8 @@ SESSIONS = (
     of_session("GET", "/labels", Needs.READ),
     of_session("GET", "/owner", Needs.READ),
     Row("GET", "/v1/sessions/{session_id}/permissions", Needs.MANAGE),
-    Row("PUT", "/v1/sessions/{session_id}/permissions", Needs.MANAGE),
+    # Its runner may give what the agent's specification lets it share: services.permissions.
+    of_session("PUT", "/permissions", Needs.MANAGE),
     Row("DELETE", "/v1/sessions/{session_id}/permissions/{user_id}", Needs.MANAGE),
     Row("PUT", "/v1/sessions/{session_id}/read-state", Needs.READ),
     of_session("POST", "/auto-title", Needs.EDIT),

@@ -3,19 +3,14 @@
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection
-from django.utils import timezone
+from django.db import connection
 from django.utils.crypto import salted_hmac
 
 from omnigent.api.pool import DatabasePool
-from omnigent.errors import OmnigentError
-from omnigent.protocol.frames import Ping
 from omnigent.version import VERSION
 from sessions_app.events.announcer import Announcer
 from sessions_app.events.broker import Broker
@@ -27,22 +22,17 @@ from sessions_app.flows.policing import holding
 from sessions_app.flows.policing.desk import PolicyDesk
 from sessions_app.flows.policing.stopping import Enforcer
 from sessions_app.flows.relay import Relays
+from sessions_app.loops import Durations, Loops
 from sessions_app.rpc import Rpc
-from sessions_app.search import indexing
-from sessions_app.search.limits import Deadline
-from sessions_app.services import commit, compaction, fleet, housekeeping, presence
+from sessions_app.services import commit, housekeeping
 from sessions_app.services.policing import stopping
 from sessions_app.tunnels.registry import Tunnels
-from sessions_app.tunnels.tunnel import Tunnel
-from sessions_app.watching.viewers import RENEW_SECONDS, Viewers
+from sessions_app.watching.viewers import Viewers
 from sessions_app.watching.watcher import Watcher
 
 logger = logging.getLogger(__name__)
 
-SUPERSEDED = 4000
-SILENT = 4003
 GOING_AWAY = 1012
-INDEX_SLICE_SECONDS, INDEX_PAUSE_SECONDS = 0.02, 0.2
 
 
 class Changes:
@@ -64,24 +54,6 @@ class Changes:
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Durations:
-    """How often the loops run, in seconds.
-
-    `grace` is how long the reconciler waits after a start: while the server was away no lease was renewed,
-    so runners get as long to come back to it as after a loss of their own.
-    """
-
-    ping: float
-    silence: float
-    renew: float
-    reconcile: float
-    prune: float
-    outbox: float
-    index: float = 5.0
-    grace: float = 0.0
 
 
 class Process:
@@ -107,7 +79,7 @@ class Process:
         self.deliveries = Deliveries(self, interval=durations.outbox)
         self.policies = PolicyDesk()
         self.enforcer = Enforcer(self)
-        self._durations = durations
+        self.loops = Loops(self, durations)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -126,17 +98,9 @@ class Process:
         self.watcher.listen(self.announcer)
         self.writer.start()
         await self.announcer.start()
-        times = self._durations
         self.spawn(self.deliveries.run())
         self.spawn(self.watcher.run())
-        self.spawn(self._every(times.ping, self._ping))
-        self.spawn(self._every(times.renew, self._renew))
-        self.spawn(self._every(times.reconcile, self._reconcile, after=times.grace))
-        self.spawn(self._every(times.reconcile, self._look_after))
-        self.spawn(self._every(times.prune, self._prune))
-        self.spawn(self._every(times.index, self._index))
-        self.spawn(self._every(settings.OMNIGENT_UPDATES_RESCAN_SECONDS, self.watcher.rescan))
-        self.spawn(self._every(RENEW_SECONDS, self.viewers.renew))
+        self.loops.start()
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something beside, and keep it until it ends or the process stops."""
@@ -180,66 +144,10 @@ class Process:
         self._loop = None
         self.pool.close()
 
-    async def _every(
-        self, seconds: float, step: Callable[[], Coroutine[Any, Any, None]], *, after: float = 0.0
-    ) -> None:
-        await asyncio.sleep(after)
-        while True:
-            await asyncio.sleep(seconds * (0.9 + secrets.randbelow(200) / 1000))
-            try:
-                await step()
-            except (DatabaseError, OmnigentError):
-                logger.exception("loop_step_failed", extra={"step": step.__name__})
-
-    async def _ping(self) -> None:
-        now = time.monotonic()
-        for tunnel in self.tunnels:
-            if now - tunnel.heard_at > self._durations.silence:
-                self.spawn(tunnel.close(SILENT, "ping timeout"))
-            else:
-                self.spawn(_send_ping(tunnel))
-
-    async def _renew(self) -> None:
-        now = time.monotonic()
-        fresh = [
-            (tunnel.kind, tunnel.name, tunnel.generation)
-            for tunnel in self.tunnels
-            if now - tunnel.heard_at < self._durations.silence
-        ]
-        kept = await self.pool.run(presence.renew, holder=self.replica_id, tunnels=fresh)
-        for tunnel in self.tunnels:
-            key = (tunnel.kind, tunnel.name, tunnel.generation)
-            if key in fresh and key not in kept:
-                tunnel.lose()
-                self.spawn(tunnel.close(SUPERSEDED, "tunnel replaced"))
-
-    async def _reconcile(self) -> None:
-        settled = await self.pool.run(fleet.reconcile)
-        if settled:
-            logger.info("sessions_settled", extra={"count": settled})
-        await self.enforcer.enforce()
-        await self.pool.run(compaction.expire)
-
-    async def _look_after(self) -> None:
-        # Without the grace that leases have: an answer is as good after a restart as before.
-        await holding.look_after(self)
-        await returns.look_after(self)
-
-    async def _index(self) -> None:
-        # With pauses: a store full of unread items must not keep SQLite's one writer's place, or a thread.
-        while True:
-            is_current = await self.pool.run(indexing.catch_up, Deadline(INDEX_SLICE_SECONDS))
-            if is_current:
-                return
-            await asyncio.sleep(INDEX_PAUSE_SECONDS)
-
-    async def _prune(self) -> None:
-        await self.pool.run(housekeeping.prune, timezone.now())
-
     def _tunnel_changed(self, keys: tuple[str, ...]) -> None:
         self.changes.ring()
         if len(keys) == 2 and self.tunnels.get(*keys) is not None:
-            self.spawn(self._renew())
+            self.spawn(self.loops.renew())
 
     def _sessions_deleted(self, keys: tuple[str, ...]) -> None:
         for key in keys:
@@ -258,13 +166,6 @@ class Process:
     def _access_changed(self, keys: tuple[str, ...]) -> None:
         for key in keys or map(str, self.broker):
             self.broker.doubt(int(key))
-
-
-async def _send_ping(tunnel: Tunnel) -> None:
-    try:
-        await tunnel.send(Ping(ts=int(time.time() * 1000)))
-    except OmnigentError:
-        return
 
 
 def prepare_writer_connection() -> None:

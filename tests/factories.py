@@ -12,7 +12,8 @@ from agents_app.services import register_builtin
 from omnigent.ids import mint, runner_id_for
 from omnigent.protocol import items
 from sessions_app.models import Elicitation, Grant, Host, Kind, Lease, Runner, Session, SessionLabel
-from sessions_app.services.tick import NewItem, tick_of
+from sessions_app.services.item_forms import NewItem
+from sessions_app.services.tick import tick_of
 
 OWNER = "local"
 

@@ -218,7 +218,7 @@ def test_no_test_mocks() -> None:
 
 def test_the_tests_of_a_part_are_where_it_looks_for_them() -> None:
     marks = {"e2e": "e2e", "cluster": "cluster", "terminal": "terminal", "browser": "browser"}
-    marks |= {"chaos": "chaos", "interop": "interop"}
+    marks |= {name: name for name in ("chaos", "interop", "engines", "sandbox")}
     places = {part.name: part.paths for part in PARTS if part.paths}
 
     strays = [

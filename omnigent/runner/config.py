@@ -13,6 +13,7 @@ from omnigent.runner.uplink import DEFAULT_LIMIT
 
 DEFAULT_SERVER: Final = "http://127.0.0.1:6767"
 DEFAULT_IDLE_SECONDS: Final = 3600.0
+DEFAULT_ENGINE_IDLE_SECONDS: Final = 600.0
 # Commands of an agent get the environment without these.
 _SECRETS: Final = frozenset(
     {
@@ -45,6 +46,7 @@ class RunnerConfig:
     parent_pid: int | None = None
     idle_timeout: float = DEFAULT_IDLE_SECONDS
     drain_seconds: float = 3.0
+    engine_idle_seconds: float = DEFAULT_ENGINE_IDLE_SECONDS
     retain_bytes: int = DEFAULT_LIMIT
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -95,6 +97,11 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Run
         workspace=workspace,
         parent_pid=int(_number("OMNIGENT_PARENT_PID", options.parent_pid, 0)) or None,
         idle_timeout=_number("OMNIGENT_IDLE_TIMEOUT", options.idle_timeout, DEFAULT_IDLE_SECONDS),
+        engine_idle_seconds=_number(
+            "OMNIGENT_ENGINE_IDLE_SECONDS",
+            environment.get("OMNIGENT_ENGINE_IDLE_SECONDS", ""),
+            DEFAULT_ENGINE_IDLE_SECONDS,
+        ),
         retain_bytes=int(
             _number("OMNIGENT_RETAIN_BYTES", environment.get("OMNIGENT_RETAIN_BYTES", ""), DEFAULT_LIMIT)
         ),

@@ -9,13 +9,12 @@ from typing import Any
 from omnigent.link import Link, LinkDown
 from omnigent.protocol import frames
 from omnigent.protocol.codec import FrameError
+from omnigent.runner.channels import Channels
 from omnigent.runner.handlers import Route, route_of
 from omnigent.runner.http import Call, Refusal, Responder
 from omnigent.runner.sessions import Sessions
 
 log = logging.getLogger(__name__)
-
-_NO_SUCH_CHANNEL = 4404
 
 
 class Exchange:
@@ -27,6 +26,7 @@ class Exchange:
         self._requests: dict[str, asyncio.Task[None]] = {}
         self._streams: set[asyncio.Task[None]] = set()
         self._others: set[asyncio.Task[None]] = set()
+        self._channels = Channels(sessions, self._send)
         self.last_active = time.monotonic()
 
     def attach(self, link: Link) -> None:
@@ -55,8 +55,11 @@ class Exchange:
             case frames.StreamAck():
                 self._sessions.acknowledge(frame.session_id, frame.id_)
             case frames.WsOpen():
-                close = frames.WsClose(ch_id=frame.ch_id, code=_NO_SUCH_CHANNEL, reason="no such terminal")
-                self._spawn(self._send_quietly(close))
+                self._channels.open(frame)
+            case frames.WsFrame():
+                self._channels.take(frame)
+            case frames.WsClose():
+                self._channels.close(frame)
             case _:
                 log.debug("frame ignored", extra={"kind": frame.kind})
 
@@ -65,7 +68,7 @@ class Exchange:
         tasks = [*self._requests.values(), *self._others]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(self._channels.reset(), *tasks, return_exceptions=True)
 
     async def streams_ended(self, seconds: float) -> None:
         """Wait until the streams have said goodbye, or for so many seconds."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from omnigent.protocol.frames import EVENT_ACK_HEADER
-from omnigent.runner import skills
+from omnigent.runner import resources, skills
 from omnigent.runner.agents import AgentInvalid, AgentMissing
 from omnigent.runner.api import ServerRefused, ServerUnreachable
 from omnigent.runner.control import EVENTS
@@ -88,7 +88,7 @@ async def reset_state(sessions: Sessions, call: Call, respond: Responder) -> Non
 
 
 async def reset_agent(sessions: Sessions, call: Call, respond: Responder) -> None:
-    _known(sessions, call).bench.forget_agent()
+    _known(sessions, call).bench.equipment.forget_agent()
     await respond.json(200, {"session_id": call.session_id, "reset": True})
 
 
@@ -122,7 +122,7 @@ async def resolve_skill(sessions: Sessions, call: Call, respond: Responder) -> N
     if not isinstance(name, str) or not name or not isinstance(arguments, str):
         raise Refusal(400, "invalid_input", "name and arguments must be texts")
     try:
-        agent = await sessions.open(call.session_id).bench.agent()
+        agent = await sessions.open(call.session_id).bench.equipment.agent()
         await respond.json(200, {"meta_text": skills.resolve(agent, name, arguments)})
     except UnknownSkill as exc:
         missing = {"error": "skill_not_found", "detail": str(exc), "available": list(exc.available)}
@@ -137,7 +137,7 @@ async def execute_tool(sessions: Sessions, call: Call, respond: Responder) -> No
     """A tool call that the server let pass."""
     body = call.json()
     try:
-        toolbox = await sessions.open(call.session_id).bench.toolbox()
+        toolbox = await sessions.open(call.session_id).bench.equipment.toolbox()
     except (AgentMissing, AgentInvalid, OutsideWorkspaceError) as exc:
         await respond.json(200, {"error": {"code": -32603, "message": str(exc)}})
         return
@@ -165,6 +165,7 @@ class Route:
 
 def _route(method: str, path: str, handle: Handler, **options: Any) -> Route:
     pattern = re.escape(path).replace(re.escape("{id}"), "(?P<id>[A-Za-z0-9_-]{1,64})")
+    pattern = pattern.replace(re.escape("{resource}"), "[A-Za-z0-9_-]{1,200}")
     return Route(method, re.compile(pattern), handle, **options)
 
 
@@ -179,6 +180,10 @@ ROUTES: Final = (
     _route("POST", "/v1/sessions/{id}/agent-cache/reset", reset_agent),
     _route("POST", "/v1/sessions/{id}/mcp/execute", execute_tool),
     _route("POST", "/v1/sessions/{id}/skills/resolve", resolve_skill),
+    _route("GET", "/v1/sessions/{id}/resources/terminals", resources.list_terminals),
+    _route("POST", "/v1/sessions/{id}/resources/terminals", resources.create_terminal),
+    _route("GET", "/v1/sessions/{id}/resources/terminals/{resource}", resources.get_terminal),
+    _route("DELETE", "/v1/sessions/{id}/resources/terminals/{resource}", resources.delete_terminal),
     _route("POST", "/v1/summarize", summarise),
 )
 

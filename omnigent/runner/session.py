@@ -51,7 +51,7 @@ class LiveSession:
         """The session as the runner's API shows it."""
         return {
             "id": self.id,
-            "agent_id": self.bench.profile.agent_id if self.bench.profile else None,
+            "agent_id": self.bench.equipment.profile.agent_id if self.bench.equipment.profile else None,
             "status": self.status,
             "created_at": self.created_at,
             "active_response_id": self._response_id,
@@ -66,6 +66,7 @@ class LiveSession:
             return "duplicate"
         self._inbox.put(body)
         if self.status == "running":
+            self.bench.native.nudge()
             return "buffered"
         self._set_status("running")
         if self._worker is None or self._worker.done():
@@ -83,6 +84,8 @@ class LiveSession:
                 self._turn.cancel()
         elif self.status == "running":
             self._cancel_next = True
+        else:
+            self.bench.native.interrupt()
 
     def approval(self, body: Mapping[str, Any]) -> bool:
         """Whether the answer could be read; it is handed to whoever waits for it."""
@@ -99,16 +102,16 @@ class LiveSession:
 
     def change(self, **settings: str | None) -> None:
         """The user chose another model or effort; the next turn has it. Names are those of Profile."""
-        if self.bench.profile is not None:
-            self.bench.profile = replace(self.bench.profile, **settings)
+        if self.bench.equipment.profile is not None:
+            self.bench.equipment.profile = replace(self.bench.equipment.profile, **settings)
 
     async def initialise(self, body: Mapping[str, Any]) -> None:
-        """Take the session's settings and fetch its agent. Raises what Workbench.agent raises."""
+        """Take the session's settings and fetch its agent. Raises what Equipment.agent raises."""
         profile = Profile.of_init(body)
         if profile is not None:
-            self.bench.profile = profile
-        await self.bench.agent()
-        self.bench.warm_up()
+            self.bench.equipment.profile = profile
+        await self.bench.equipment.agent()
+        self.bench.equipment.warm_up()
 
     def reset(self) -> None:
         """Forget everything that the server knows better; a turn that runs keeps what it works with."""

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from omnigent.runner import state
 from omnigent.runner.runtime import Runtime
 from omnigent.runner.session import LiveSession
 
@@ -27,10 +28,11 @@ class Sessions:
         return self._sessions[session_id]
 
     async def delete(self, session_id: str) -> None:
-        """Forget a session and end what it does; nothing happens when it is unknown."""
+        """Forget a session and end what it does; its folder, an earlier runner's too, is removed."""
         session = self._sessions.pop(session_id, None)
         if session is not None:
             await session.delete()
+        await asyncio.to_thread(state.remove, self._runtime.config.state_dir, session_id)
 
     @property
     def is_busy(self) -> bool:

@@ -45,6 +45,11 @@ class Toolbox:
         self._told: set[tuple[str, str]] = set()
 
     @property
+    def context(self) -> ToolContext:
+        """What the tools are called with."""
+        return self._context
+
+    @property
     def workspace(self) -> Path:
         """Where the tools work."""
         return self._context.workspace.root

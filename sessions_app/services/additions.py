@@ -20,7 +20,7 @@ from omnigent.protocol import events, inputs, items
 from sessions_app.events import log, publish
 from sessions_app.models import Item, Session
 from sessions_app.services import messages
-from sessions_app.services.tick import ITEM_COLUMNS, NewItem, flat_form, item_row
+from sessions_app.services.item_forms import ITEM_COLUMNS, NewItem, flat_form, item_row
 from sessions_app.statements import Row, insert, query
 
 MAX_RESPONSE_ID = 128

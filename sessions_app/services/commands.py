@@ -13,7 +13,8 @@ from omnigent.spec import InvalidAgentError, calling
 from sessions_app.models import Item, OutboxKind, Session
 from sessions_app.services import messages, outbox, turns
 from sessions_app.services.access import not_found
-from sessions_app.services.tick import NewItem, Tick
+from sessions_app.services.item_forms import NewItem
+from sessions_app.services.tick import Tick
 
 
 def unknown(name: str, available: Sequence[str]) -> OmnigentError:

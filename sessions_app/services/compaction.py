@@ -17,7 +17,8 @@ from omnigent.ids import mint
 from omnigent.protocol import events, items
 from sessions_app.models import Item, Session
 from sessions_app.services import controls, messages
-from sessions_app.services.tick import NewItem, Tick, flat_item, tick_of
+from sessions_app.services.item_forms import NewItem, flat_item
+from sessions_app.services.tick import Tick, tick_of
 from sessions_app.services.turns import BUSY
 
 REQUEST = (

@@ -12,7 +12,7 @@ from omnigent.ids import FILE, ITEM, mint
 from omnigent.protocol import items
 from sessions_app.models import Item, Session
 from sessions_app.services import access, files
-from sessions_app.services.tick import ITEM_COLUMNS
+from sessions_app.services.item_forms import ITEM_COLUMNS
 from sessions_app.statements import Slot, Statement, compiled, insert, kept
 
 ITEM_ID = re.compile(rf"{ITEM}_[0-9a-f]{{32}}")

@@ -11,7 +11,8 @@ from omnigent.protocol import events, items
 from sessions_app.children import split_title
 from sessions_app.models import Item, Session
 from sessions_app.services import families, turns, verdicts
-from sessions_app.services.tick import NewItem, Tick, flat_item
+from sessions_app.services.item_forms import NewItem, flat_item
+from sessions_app.services.tick import Tick
 
 DELEGATED = "session.subagent.delegated"
 RETURNED = "session.subagent.returned"

@@ -24,7 +24,7 @@ from sessions_app.models import (
     TunnelKind,
     Turn,
 )
-from sessions_app.services import ingest, presence, turns, verdicts
+from sessions_app.services import failures, ingest, presence, turns, verdicts
 from sessions_app.services.memory import recall
 from sessions_app.services.tick import tick_of
 
@@ -125,7 +125,7 @@ def reconcile() -> int:
         settled += fail_turn(
             session_pk,
             runner_id,
-            code=turns.RUNNER_DISCONNECTED,
+            code=failures.RUNNER_DISCONNECTED,
             message="The runner was lost in the middle of the turn",
             if_lost=True,
         )
@@ -139,7 +139,9 @@ def come_back(runner_id: str) -> list[int]:
     give them any more.
     """
     lost = Turn.objects.filter(
-        session=OuterRef("session"), response_id=OuterRef("response_id"), error_code=turns.RUNNER_DISCONNECTED
+        session=OuterRef("session"),
+        response_id=OuterRef("response_id"),
+        error_code=failures.RUNNER_DISCONNECTED,
     )
     void = Elicitation.objects.filter(
         Exists(lost), session__runner_id=runner_id, status=ElicitationStatus.CANCELLED

@@ -6,10 +6,11 @@ from typing import Any
 
 from omnigent.protocol import events, items
 from sessions_app.models import Session, Status
-from sessions_app.services import continuing, elicitations, turns, usage, verdicts
+from sessions_app.services import continuing, elicitations, failures, turns, usage, verdicts
+from sessions_app.services.item_forms import NewItem, flat_item
 from sessions_app.services.memory import TEXT_DELTA, Memory
 from sessions_app.services.policing.silencing import TextDenied, silence
-from sessions_app.services.tick import NewItem, Tick, flat_item
+from sessions_app.services.tick import Tick
 
 LIVE_ONLY = frozenset(
     {
@@ -108,7 +109,7 @@ def _item_done(tick: Tick, session: Session, memory: Memory, event: events.Event
     try:
         data = items.parse_item(kind, items.scrub(event.item))
     except items.InvalidItem as error:
-        turns.store_error(
+        failures.store_error(
             tick,
             session,
             events.error_object("invalid_item", f"The runner sent an unusable {kind or 'item'}: {error}"),
@@ -169,10 +170,10 @@ def _store_error(tick: Tick, session: Session, memory: Memory, error: Any, *, so
     if memory.has_failed:
         return
     memory.has_failed = True
-    turns.store_error(
+    failures.store_error(
         tick,
         session,
-        turns.readable_error(error),
+        failures.readable_error(error),
         response_id=memory.response_id or session.public_id,
         source=source if source in ("llm", "execution", "tool", "harness") else "harness",
     )
@@ -213,7 +214,7 @@ def _synthesise_end(
         status=status,
         model=session.agent.name if session.agent else "",
         created_at=int(tick.now.timestamp()),
-        error=None if error is None else turns.readable_error(error),
+        error=None if error is None else failures.readable_error(error),
     )
     _terminal(tick, session, memory, kind(response=response))
 

@@ -7,7 +7,7 @@ import orjson
 
 from sessions_app.events import log
 from sessions_app.models import Session, TurnStatus
-from sessions_app.services.turns import RUNNER_DISCONNECTED
+from sessions_app.services.failures import RUNNER_DISCONNECTED
 
 TEXT_DELTA = "response.output_text.delta"
 

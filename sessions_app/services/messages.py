@@ -8,7 +8,8 @@ from omnigent.ids import TURN, mint
 from omnigent.protocol import events, inputs, items
 from sessions_app.models import Item, OutboxKind, Session, SessionLabel, TunnelKind
 from sessions_app.services import dispatching, files, outbox, presence, turns
-from sessions_app.services.tick import NewItem, Tick
+from sessions_app.services.item_forms import NewItem
+from sessions_app.services.tick import Tick
 
 TITLE_LENGTH = 60
 CLOSED_LABEL = "omnigent.closed"
@@ -130,7 +131,7 @@ def forwarded(
         "agent_id": agent.public_id if agent else None,
         "model": agent.name if agent else None,
         "persisted_item_id": item_id,
-        "has_mcp_servers": False,
+        "has_mcp_servers": bool(agent and agent.details.get("mcp_servers")),
         "browser_renderer_available": False,
     }
     override = event.model_override or session.model_override

@@ -1,4 +1,8 @@
-"""Grants on a session: who holds one, giving and withdrawing them. A sub-agent's are those of its root."""
+"""Grants on a session: who holds one, giving and withdrawing them. A sub-agent's are those of its root.
+
+Managers give them. An agent gives them as far as the specification of its root session's agent says, and
+takes nothing away.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,9 +11,11 @@ from typing import Any
 
 from django.db import transaction
 
+from agents_app import services as agents
 from omnigent.accounts.identity import Principal
 from omnigent.api.pagination import stale_cursor
 from omnigent.errors import ErrorCode, OmnigentError
+from omnigent.spec.types import Sharing
 from sessions_app.events import publish
 from sessions_app.models import Grant, ReadState, Session
 from sessions_app.querysets import PUBLIC_USER
@@ -52,12 +58,19 @@ def grant_permission(
 
     With `may_approve` the owner lets a person answer in his place what policies ask, or does no more.
     """
-    found = access.require(principal, session_id, Level.MANAGE if may_approve is None else Level.OWNER)
+    if principal.kind == "runner":
+        found = _require_sharing_agent(
+            principal, session_id, user_id=user_id, level=level, may_approve=may_approve
+        )
+    else:
+        found = access.require(principal, session_id, Level.MANAGE if may_approve is None else Level.OWNER)
     with transaction.atomic():
         _lock(found, "Share the root session instead of its sub-agent")
         if user_id == principal.user_id:
             raise OmnigentError(ErrorCode.FORBIDDEN, "Cannot modify your own permissions")
         _refuse_owner(found, user_id)
+        if principal.kind == "runner" and _holds_more(found, user_id, level):
+            raise OmnigentError(ErrorCode.FORBIDDEN, "An agent may not lower a permission")
         if may_approve and user_id == PUBLIC_USER:
             raise OmnigentError(ErrorCode.INVALID_INPUT, "Not everybody may approve")
         sharing.refuse_grant(user_id=user_id, level=level)
@@ -80,6 +93,40 @@ def revoke_permission(*, principal: Principal, session_id: str, user_id: str) ->
         ReadState.objects.filter(session_id__in=with_descendants(found.pk), user_id=user_id).delete()
         _announce(found)
     return bool(removed)
+
+
+def _require_sharing_agent(
+    principal: Principal, session_id: str, *, user_id: str, level: int, may_approve: bool | None
+) -> access.Access:
+    """The session that its runner shares for the agent. Raises 404 for one that is bound to no such runner,
+    403 for what the specification of the tree's root does not allow.
+    """
+    found = access.require(principal, session_id, Level.EDIT)
+    allowed = _agents_sharing(found)
+    if allowed == "none":
+        raise OmnigentError(ErrorCode.FORBIDDEN, "This session's agent may not share it")
+    if may_approve is not None:
+        raise OmnigentError(ErrorCode.FORBIDDEN, "Only the owner may let others approve")
+    if user_id == PUBLIC_USER and (allowed != "public" or level > Level.READ):
+        what = "share it with everybody" if allowed != "public" else "give everybody more than read access"
+        raise OmnigentError(ErrorCode.FORBIDDEN, f"This session's agent may not {what}")
+    return found
+
+
+def _agents_sharing(found: access.Access) -> Sharing:
+    """What the agent of the tree's root may share; one that is gone or cannot be read shares nothing."""
+    session = Session.objects.select_related("agent", "root__agent").filter(pk=found.pk).first()
+    root = session if session is None or session.root is None else session.root
+    if root is None or root.agent is None:
+        return "none"
+    try:
+        return agents.spec_of(root.agent).sharing
+    except OmnigentError:
+        return "none"
+
+
+def _holds_more(found: access.Access, user_id: str, level: int) -> bool:
+    return Grant.objects.filter(session_id=found.pk, user_id=user_id, level__gt=level).exists()
 
 
 def _lock(found: access.Access, sub_agent_refusal: str) -> None:

@@ -17,8 +17,8 @@ from sessions_app.portable.documents import SessionLine
 from sessions_app.services import agent_rules, blobs, policy_rows, receipts, rules
 from sessions_app.services.access import Level
 from sessions_app.services.importing import Bindings, Restoring, bind, report
+from sessions_app.services.item_forms import ITEM_COLUMNS
 from sessions_app.services.receipts import Answer, Claim
-from sessions_app.services.tick import ITEM_COLUMNS
 from sessions_app.statements import insert
 
 ROWS = 400

@@ -10,7 +10,8 @@ from omnigent.ids import TURN, mint
 from omnigent.protocol import inputs, items
 from sessions_app.models import Item, Outbox, OutboxKind, Session, SessionLabel, Status, Turn, TurnStatus
 from sessions_app.services import dispatching, families, messages, outbox, turns
-from sessions_app.services.tick import NewItem, Tick, tick_of
+from sessions_app.services.item_forms import NewItem
+from sessions_app.services.tick import Tick, tick_of
 
 MAX_RESULT = 12_000
 LOOKED_AT = 50

@@ -18,7 +18,8 @@ from sessions_app.search import indexing
 from sessions_app.services import blobs, copying, files, policy_rows, spending
 from sessions_app.services.access import Level, not_found
 from sessions_app.services.copying import History
-from sessions_app.services.tick import NewItem, Tick, tick_of
+from sessions_app.services.item_forms import NewItem
+from sessions_app.services.tick import Tick, tick_of
 from sessions_app.statements import query
 
 SEED_RESPONSE = "seed"

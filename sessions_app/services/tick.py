@@ -6,77 +6,19 @@ hands out their state, and at the end writes log, items and session rows with on
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 import orjson
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from omnigent.ids import ITEM, mint
 from omnigent.protocol import events, items
 from sessions_app.events import log, publish
 from sessions_app.models import Elicitation, ElicitationStatus, Item, Session, Turn, TurnStatus
 from sessions_app.services import families, rows
+from sessions_app.services.item_forms import ITEM_COLUMNS, NewItem, row_of
 from sessions_app.statements import insert
-
-ITEM_COLUMNS = (
-    "session_id",
-    "position",
-    "public_id",
-    "type",
-    "status",
-    "response_id",
-    "data",
-    "null_fields",
-    "created_at",
-    "created_by",
-    "stable_id",
-)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewItem:
-    """An item to append; `data` is one of the dataclasses of `omnigent.protocol.items`."""
-
-    data: items.ItemData
-    response_id: str
-    status: str = "completed"
-    created_by: str = ""
-    stable_id: str | None = None
-    public_id: str = field(default_factory=partial(mint, ITEM))
-
-
-def flat_item(item: Item) -> dict[str, Any]:
-    """The item as `GET …/items` and `response.output_item.done` show it, without the copy under `data`."""
-    head: dict[str, Any] = {
-        "id": item.public_id,
-        "response_id": item.response_id,
-        "type": item.type,
-        "status": item.status,
-        "created_at": int(item.created_at.timestamp()),
-    }
-    head.update(orjson.loads(item.data))
-    if item.created_by:
-        head["created_by"] = item.created_by
-    return head
-
-
-def flat_form(new: NewItem, now: datetime) -> dict[str, Any]:
-    """The same of an item that is about to be stored."""
-    head: dict[str, Any] = {
-        "id": new.public_id,
-        "response_id": new.response_id,
-        "type": new.data.type,
-        "status": new.status,
-        "created_at": int(now.timestamp()),
-    }
-    head.update((key, value) for key, value in items.to_data(new.data).items() if value is not None)
-    if new.created_by:
-        head["created_by"] = new.created_by
-    return head
 
 
 class Tick:
@@ -211,7 +153,7 @@ class Tick:
         if self._opened:
             Turn.objects.bulk_create(self._opened)
         if self._items:
-            insert(Item, ITEM_COLUMNS, [_item_values(item) for item in self._items])
+            insert(Item, ITEM_COLUMNS, [row_of(item) for item in self._items])
         if self._retold:
             self._retell()
         if self._entries:
@@ -242,41 +184,6 @@ class Tick:
                     self._listed.add(pk)
         if changed:
             rows.write(changed, [rows.MUTABLE[place] for place in sorted(places)])
-
-
-def _item_values(item: Item) -> tuple[Any, ...]:
-    stamp = connection.ops.adapt_datetimefield_value(item.created_at)
-    return (
-        item.session_id,
-        item.position,
-        item.public_id,
-        item.type,
-        item.status,
-        item.response_id,
-        item.data,
-        item.null_fields,
-        stamp,
-        item.created_by,
-        item.stable_id,
-    )
-
-
-def item_row(session_pk: int, position: int, new: NewItem, stamp: Any) -> tuple[Any, ...]:
-    """The columns of an item that is stored without a tick; `stamp` is in the database's own form."""
-    text, nulls = items.split(new.data)
-    return (
-        session_pk,
-        position,
-        new.public_id,
-        new.data.type,
-        new.status,
-        new.response_id,
-        text,
-        ",".join(nulls),
-        stamp,
-        new.created_by,
-        new.stable_id,
-    )
 
 
 def _running_turn(session: Session) -> Turn | None:

@@ -8,15 +8,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, cast
 
-from omnigent.protocol import events, items
+from omnigent.protocol import events
 from sessions_app.models import Session, Status, TurnStatus
-from sessions_app.services import elicitations
-from sessions_app.services.tick import NewItem, Tick, flat_item
+from sessions_app.services import elicitations, failures
+from sessions_app.services.tick import Tick
 
-MAX_CODE = 64
 BUSY = (Status.RUNNING, Status.WAITING)
-RUNNER_DISCONNECTED = "runner_disconnected"
-RUNNER_LOST = frozenset({RUNNER_DISCONNECTED, "runner_failed_to_start", "runner_unavailable"})
 
 TURN_ENDS: Mapping[str, TurnStatus] = {
     "response.completed": TurnStatus.COMPLETED,
@@ -58,20 +55,8 @@ def close_response(tick: Tick, session: Session, event: events.Event) -> None:
         turn.status = TURN_ENDS[event.type]
         turn.ended_at = tick.now
         if turn.status == TurnStatus.FAILED:
-            turn.error_code = readable_error(getattr(event, "response", {}).get("error"))["code"]
+            turn.error_code = failures.readable_error(getattr(event, "response", {}).get("error"))["code"]
         tick.save_turn(turn)
-
-
-def readable_error(error: object) -> dict[str, Any]:
-    """The error object of a failure, whatever the runner has said of it."""
-    known: Mapping[str, Any] = error if isinstance(error, Mapping) else {}
-    names = ("title", "cause", "remediation")
-    words = {name: known[name] for name in names if isinstance(known.get(name), str)}
-    message = known.get("message") or (error if isinstance(error, str) else "")
-    code = str(known.get("code") or "turn_failed")[:MAX_CODE]
-    return events.error_object(
-        code, str(message or "The turn failed"), undelivered=known.get("undelivered"), **words
-    )
 
 
 def running_edge(tick: Tick, session: Session, event: events.SessionStatus) -> None:
@@ -105,7 +90,7 @@ def resting_edge(tick: Tick, session: Session, event: events.SessionStatus) -> N
     if session.last_task_error is not None:
         # A message was refused while this turn ran.
         session.status = Status.FAILED
-        _show(tick, session, _status(session, error=readable_error(session.last_task_error)))
+        _show(tick, session, _status(session, error=failures.readable_error(session.last_task_error)))
         return
     event = dataclasses.replace(event, status="waiting") if session.awaits_children else event
     session.status = Status.WAITING if event.status == "waiting" else Status.IDLE
@@ -130,7 +115,7 @@ def rest_elsewhere(tick: Tick, session: Session, event: events.SessionStatus) ->
 def is_given_up(session: Session) -> bool:
     """Whether the session has failed for no other reason than that its runner was out of reach."""
     error = session.last_task_error or {}
-    return session.status == Status.FAILED and error.get("code") == RUNNER_DISCONNECTED
+    return session.status == Status.FAILED and error.get("code") == failures.RUNNER_DISCONNECTED
 
 
 def fail(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str = "") -> bool:
@@ -140,9 +125,11 @@ def fail(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str
     """
     if session.status not in BUSY or _is_waiting(session):
         return False
-    whole = readable_error(error)
+    whole = failures.readable_error(error)
     response_id = session.active_response_id
-    store_error(tick, session, whole, response_id=response_id or session.public_id, source="execution")
+    failures.store_error(
+        tick, session, whole, response_id=response_id or session.public_id, source="execution"
+    )
     if _close_turn(tick, session, TurnStatus.FAILED, whole["code"]):
         tick.append(
             session,
@@ -158,15 +145,15 @@ def refuse(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: s
     turn = tick.turn(session)
     if turn is None or not turn.response_id or session.status not in BUSY:
         if not fail(tick, session, error, item_id=item_id):
-            _fail_at_rest(tick, session, readable_error(error), item_id=item_id)
+            _fail_at_rest(tick, session, failures.readable_error(error), item_id=item_id)
         return
-    whole = readable_error(error)
-    store_error(tick, session, whole, response_id=session.public_id, source="execution")
-    session.last_task_error = _shown(whole, item_id)
+    whole = failures.readable_error(error)
+    failures.store_error(tick, session, whole, response_id=session.public_id, source="execution")
+    session.last_task_error = failures.kept(whole, item_id)
 
 
 def _fail_at_rest(tick: Tick, session: Session, error: dict[str, Any], *, item_id: str) -> None:
-    store_error(tick, session, error, response_id=session.public_id, source="execution")
+    failures.store_error(tick, session, error, response_id=session.public_id, source="execution")
     record_failure(tick, session, error, item_id=item_id)
     _show(tick, session, _status(session, error=error))
 
@@ -175,7 +162,7 @@ def failed_edge(tick: Tick, session: Session, event: events.SessionStatus) -> No
     """The runner says that the turn failed; its response and error item came before."""
     if session.status == Status.FAILED:
         return
-    error = readable_error(event.error)
+    error = failures.readable_error(event.error)
     _close_turn(tick, session, TurnStatus.FAILED, error["code"])
     record_failure(tick, session, error)
     _show(tick, session, dataclasses.replace(event, error=error))
@@ -183,17 +170,12 @@ def failed_edge(tick: Tick, session: Session, event: events.SessionStatus) -> No
 
 def record_failure(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str = "") -> None:
     """Set the failed status and what the snapshot shows of it; open questions are void."""
-    session.last_task_error = _shown(error, item_id)
+    session.last_task_error = failures.kept(error, item_id)
     session.status = Status.FAILED
     session.active_response_id = ""
     session.interrupt_fence = False
     session.updated_at = tick.now
-    elicitations.void(tick, session, is_lost=error.get("code") in RUNNER_LOST)
-
-
-def _shown(error: Mapping[str, Any], item_id: str) -> dict[str, Any]:
-    kept = {key: value for key, value in error.items() if value is not None}
-    return {**kept, "item_id": item_id} if item_id else kept
+    elicitations.void(tick, session, is_lost=error.get("code") in failures.RUNNER_LOST)
 
 
 def rest(tick: Tick, session: Session) -> bool:
@@ -232,25 +214,6 @@ def forgive(tick: Tick, session: Session) -> bool:
     session.last_task_error = None
     _show(tick, session, _status(session))
     return True
-
-
-def store_error(
-    tick: Tick, session: Session, error: Mapping[str, Any], *, response_id: str, source: str
-) -> None:
-    """Append the error item of a turn and show it."""
-    data = items.parse_item(
-        "error",
-        {
-            "source": source,
-            "code": error["code"],
-            "message": error["message"],
-            "title": error.get("title"),
-            "cause": error.get("cause"),
-            "remediation": error.get("remediation"),
-        },
-    )
-    item = tick.add_item(session, NewItem(data=data, response_id=response_id))
-    tick.append(session, events.OutputItemDone(item=flat_item(item)))
 
 
 def _close_turn(tick: Tick, session: Session, status: TurnStatus, error_code: str = "") -> bool:

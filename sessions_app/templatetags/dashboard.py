@@ -4,13 +4,15 @@ from datetime import UTC, datetime
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
 STATUS_WORDS = {"idle": "Idle", "running": "Running", "waiting": "Waiting", "failed": "Failed"}
 CALL_STATES = {"running": "Running", "done": "Done", "unanswered": "No output"}
+OUTCOMES = {"delegated": "Set to work", "completed": "Done", "failed": "Failed", "cancelled": "Cancelled"}
+CODE = (("", ""), (mark_safe("<code>"), mark_safe("</code>")))
 SPANS = ((60, 60, "min"), (3600, 24, "h"), (86400, 7, "d"))
 
 
@@ -24,6 +26,23 @@ def status_badge(status: str) -> dict[str, str]:
 def call_state(state: str) -> str:
     """The word for the state of a tool call."""
     return CALL_STATES.get(state, state)
+
+
+@register.filter
+def outcome(state: str) -> str:
+    """The word for what became of a sub-agent's task."""
+    return OUTCOMES.get(state, state)
+
+
+@register.filter
+def with_code(text: str) -> SafeString:
+    """A sentence in which what stands between backticks is code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return format_html("{}", text)
+    return format_html_join(
+        "", "{}{}{}", ((CODE[index % 2][0], part, CODE[index % 2][1]) for index, part in enumerate(parts))
+    )
 
 
 @register.simple_tag

@@ -191,6 +191,7 @@ KINDS: Mapping[ErrorCode, type[ApiError]] = {
     ErrorCode.WRONG_REPLICA: InvalidInputError,
     ErrorCode.PAYLOAD_TOO_LARGE: PayloadTooLargeError,
     ErrorCode.ALREADY_EXISTS: AlreadyExistsError,
+    ErrorCode.AGENT_IN_USE: ConflictError,
     ErrorCode.CONFLICT: ConflictError,
     ErrorCode.REFRESH_UNSUPPORTED: ConflictError,
     ErrorCode.IDEMPOTENCY_MISMATCH: IdempotencyMismatchError,

@@ -36,11 +36,16 @@ def bundled() -> bytes:
 
 def supervisor(stack: Stack) -> str:
     """A session of the supervisor."""
+    return opened(stack, bundled())
+
+
+def opened(stack: Stack, archive: bytes) -> str:
+    """A session with an agent of its own."""
     answer = stack.api.http.post(
         "/v1/sessions",
         files={
             "metadata": (None, json.dumps({"host_id": "auto"}), "application/json"),
-            "bundle": ("agent.tar.gz", bundled(), "application/gzip"),
+            "bundle": ("agent.tar.gz", archive, "application/gzip"),
         },
         headers={"Idempotency-Key": uuid.uuid4().hex},
     )

@@ -190,15 +190,9 @@ class Talk:
 
 
 class EngineRig:
-    """Makes talks; skips the scenarios that the subject says it lacks."""
+    """Makes talks. Scenarios that the subject lacks are left out of the run (see conftest.py)."""
 
     subject: ClassVar[Subject]
-
-    @pytest.fixture(autouse=True)
-    def _only_what_it_can(self, request: pytest.FixtureRequest) -> None:
-        scenario = request.function.__name__.removeprefix("test_")
-        if reason := self.subject.lacks.get(scenario):
-            pytest.skip(reason)
 
     @asynccontextmanager
     async def talk(self, root: Path, *, silence_seconds: float = 30.0) -> AsyncIterator[Talk]:

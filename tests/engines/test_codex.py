@@ -14,7 +14,7 @@ import pytest
 
 from omnigent.runner.harnesses.codex.engine import Codex
 from omnigent.runner.harnesses.codex.launch import INSTALL, PROGRAM
-from omnigent.runner.harnesses.codex.turn import Limits
+from omnigent.runner.harnesses.codex.place import Limits
 from omnigent.runner.harnesses.engine import Engine, EngineSettings
 from omnigent.runner.harnesses.programs import located
 from omnigent.runner.harnesses.rows import HARNESSES
@@ -195,6 +195,25 @@ class TestCodex(EngineConformance):
 
             assert json.loads(talk.desk.permitted[0].arguments)["command"] == "cat secret.txt"
             assert "PELICAN" not in await talk.seen(2)
+
+    async def test_an_agent_without_an_environment_has_no_commands(self, tmp_path: Path) -> None:
+        async with self.talk(tmp_path) as talk:
+            talk.own_tools = False
+            talk.desk.tools["sys_lookup"] = found
+            talk.server.script(
+                [command("touch proof")],
+                [Call("sys_lookup", {"word": "fish"}, "call_2")],
+                [Text("Done.")],
+            )
+
+            outcome = await talk.turn("Write it")
+
+            assert outcome.text == "Done."
+            assert list(talk.workspace.iterdir()) == []
+            offered = {tool.get("name") for tool in (await talk.server.request(1)).body["tools"]}
+            assert "sys_lookup" in offered
+            assert offered.isdisjoint({"exec_command", "write_stdin", "view_image"})
+            assert "meaning of fish" in await talk.seen(3)
 
     async def test_commands_do_not_see_the_key(self, tmp_path: Path) -> None:
         async with self.talk(tmp_path) as talk:

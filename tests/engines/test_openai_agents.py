@@ -33,6 +33,7 @@ LACKS: Mapping[str, str] = {
     "a_process_killed_between_turns_is_replaced": NO_PROCESS,
     "an_own_tool_runs_when_permitted": NO_TOOLS,
     "an_own_tool_that_is_refused_does_not_run": NO_TOOLS,
+    "an_own_tool_that_the_agent_may_not_have_does_not_run": NO_TOOLS,
     "an_own_tool_waits_for_its_approval": NO_TOOLS,
 }
 

@@ -19,7 +19,7 @@ def converse(prompt: Prompt) -> Reply:
     rest = match["rest"].strip()
     match match["verb"].lower():
         case "run":
-            shell = next((tool for tool in prompt.tools if "shell" in tool), "sys_os_shell")
+            shell = next((tool for tool in prompt.tools if "shell" in tool or tool == "Bash"), "sys_os_shell")
             return [Text("Running it. "), Call(shell, {"command": rest}), tokens]
         case "think":
             return [Reasoning(rest), Text("I have thought about it."), tokens]

@@ -7,13 +7,17 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prompt:
-    """`user_text` is the last message of the user; `tool_outputs` are the results given since then."""
+    """`user_text` is the last message of the user; `tool_outputs` are the results given since then.
+
+    `said` is all of it: pairs of speaker (`user`, `assistant` or `tool`) and text, in order.
+    """
 
     model: str
     user_text: str
     tool_outputs: tuple[str, ...]
     tools: tuple[str, ...]
     size: int
+    said: tuple[tuple[str, str], ...] = ()
 
 
 def plain_text(content: object) -> str:
@@ -25,10 +29,11 @@ def plain_text(content: object) -> str:
 
 
 def prompt_of(body: Mapping[str, Any], said: Iterable[tuple[str, str]], tools: Iterable[str]) -> Prompt:
-    """`said` are pairs of speaker (`user`, `assistant` or `tool`) and text, in order."""
+    """`said` as in Prompt."""
     user_text = ""
     outputs: list[str] = []
-    for speaker, text in said:
+    whole = tuple(said)
+    for speaker, text in whole:
         if speaker == "user":
             user_text, outputs = text, []
         elif speaker == "tool":
@@ -39,4 +44,5 @@ def prompt_of(body: Mapping[str, Any], said: Iterable[tuple[str, str]], tools: I
         tool_outputs=tuple(outputs),
         tools=tuple(tools),
         size=len(str(body)) // 4,
+        said=whole,
     )

@@ -56,6 +56,9 @@ class Tunnel:
             case frames.ResponseHead() | frames.ResponseBody() | frames.ResponseEnd():
                 if queue := self.waiting.get(frame.id_):
                     queue.put_nowait(frame)
+            case frames.WsFrame() | frames.WsClose():
+                if queue := self.waiting.get(frame.ch_id):
+                    queue.put_nowait(frame)
 
     def lost(self) -> None:
         self.closed.set()

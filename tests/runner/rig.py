@@ -42,7 +42,11 @@ def settled(stream: Stream, since: int = 0) -> bool:
 
 
 def config_for(server: FakeServer, workspace: Path, **changes: object) -> RunnerConfig:
-    environment = {"PATH": "/usr/bin:/bin", "OMNIGENT_SCRIPTED_PAUSE_SECONDS": "0.01"}
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "OMNIGENT_SCRIPTED_PAUSE_SECONDS": "0.01",
+        "OMNIGENT_STATE_DIR": str(workspace.parent / f"{workspace.name}-state"),
+    }
     arguments = ["--server", server.url, "--runner-id", "runner_1", "--workspace", str(workspace)]
     return replace(read_config(arguments, environment), **changes)  # type: ignore[arg-type]  # changes by name, of many types
 

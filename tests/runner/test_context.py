@@ -19,7 +19,7 @@ from tests.runner.fake_server import FakeServer, until
 from tests.runner.rig import running, settled
 from tests.runner.stream import Stream
 
-WINDOW: Final = 2_000
+WINDOW: Final = 3_000
 AGENT: Final = f"""
 spec_version: 1
 name: helper

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from omnigent.protocol.events import OutputTextDelta
+from omnigent.runner.state import remove
 from omnigent.runner.uplink import Uplink
 from tests.runner.fake_server import FakeServer, until
 from tests.runner.rig import running, settled
@@ -164,6 +165,31 @@ async def test_a_deleted_session_ends_its_stream_and_its_turn(tmp_path: Path) ->
     assert unknown == 404
     assert "status idle" not in stream.types()
     assert rig.server.posted == []
+
+
+def kept_in(folder: Path) -> set[str]:
+    """The files below a folder, by what follows it."""
+    return {str(one.relative_to(folder)) for one in folder.rglob("*") if not one.is_dir()}
+
+
+async def test_a_deleted_session_takes_its_folder_along_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    async with running(tmp_path / "work") as rig:
+        state, outside = tmp_path / "work-state", tmp_path / "outside"
+        for place in (outside, state / "conv_1" / "codex", state / "conv_2", state.parent / "beside"):
+            place.mkdir(parents=True)
+            (place / "kept").write_text("x")
+        (state / "conv_1" / "link").symlink_to(outside)
+        (state / "conv_3").symlink_to(outside)
+
+        asked = ("conv_1", "conv_3", "conv_4", "..", "..%2Fbeside", ".")
+        answers = [await rig.server.request("DELETE", f"/v1/sessions/{one}") for one in asked]
+        for named in ("", ".", "..", "../beside", str(outside), "conv_2/kept", "conv_2\n"):
+            remove(state, named)
+
+    assert [status for status, _ in answers[:3]] == [200, 200, 200]
+    assert kept_in(state) == {"conv_2/kept"}
+    assert kept_in(outside) == kept_in(state.parent / "beside") == {"kept"}
 
 
 async def test_the_tunnel_echoes_pings_and_survives_garbage(tmp_path: Path) -> None:

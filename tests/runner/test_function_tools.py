@@ -1,6 +1,8 @@
 """Functions that an agent brings: what they answer, and everything that they may do wrong."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -130,6 +132,31 @@ async def test_a_cancelled_call_is_ended(open_session: Opener, tmp_path: Path) -
     await asyncio.gather(running_call, return_exceptions=True)
 
     await until(lambda: not is_alive(int(pid.read_text())), SECONDS)
+
+
+async def test_a_process_that_outlives_its_worker_holds_up_nobody(
+    open_session: Opener, tmp_path: Path
+) -> None:
+    code = """
+        import os, signal, time
+        def tool():
+            worker = os.getppid()
+            if os.fork() == 0:
+                os.setsid()
+                open('pid', 'w').write(f'{os.getpid()} ')
+                for pid in (os.getppid(), worker):
+                    os.kill(pid, signal.SIGKILL)
+                time.sleep(600)
+            time.sleep(600)
+    """
+    mine = open_session(code)
+    try:
+        with pytest.raises(ToolError, match="signal 9"):
+            await asyncio.wait_for(mine.call("tool"), SECONDS)
+    finally:
+        pid = int((tmp_path / "pid").read_text())
+        if is_alive(pid):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("session", ["same", "own"])

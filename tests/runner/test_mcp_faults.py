@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,17 @@ async def test_a_server_ends_with_its_session_and_takes_its_children_along(tmp_p
         assert is_alive(child)
 
     await until(lambda: not is_alive(child) and not is_alive(server), SECONDS)
+
+
+async def test_a_child_out_of_reach_holds_neither_the_restart_nor_the_end(tmp_path: Path) -> None:
+    """It left the group and keeps the pipes of the server open."""
+    async with session(tmp_path, stdio(timeout=20)) as mine:
+        child = int(await mine.call("t__spawn", file=str(tmp_path / "child"), leaves=True))
+        with pytest.raises(ToolError, match="is down: it ended with exit code 3"):
+            await mine.call("t__crash")
+        assert await mine.call("t__echo", text="again") == "again"
+
+    os.kill(child, signal.SIGKILL)
 
 
 async def test_a_server_that_the_agent_has_no_more_is_ended(tmp_path: Path) -> None:

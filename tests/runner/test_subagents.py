@@ -4,71 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from omnigent.runner.rooms import Home
 from omnigent.runner.tools.base import ToolContext, ToolError
-from omnigent.runner.tools.callable_agents import CallAgent
 from omnigent.runner.tools.inbox import Inbox, ReadInbox
 from omnigent.runner.tools.registry import tools_of
 from omnigent.runner.tools.subagents import SendToSession
-from omnigent.spec.types import AgentSpec, AgentTool, OsEnv, Sandbox
+from omnigent.spec.types import AgentSpec
+from tests.runner.sessions_server import SPEC, Json, SessionsServer
 from tests.runner.tool_rig import tool_context
-
-Json = dict[str, Any]
-SPEC = AgentSpec(
-    name="lead",
-    os_env=OsEnv(sandbox=Sandbox(type="none")),
-    callable_agents=("helper",),
-    agent_tools=(AgentTool(name="helper", agent="helper", max_sessions=1),),
-)
-SENT = {"queued": True, "item_id": "item_1"}
-
-
-class SessionsServer:
-    """Sub-agents' rows, items and what was posted; every other answer is the one given for its last part."""
-
-    def __init__(self, **answers: tuple[int, Json]) -> None:
-        self.answers = answers
-        self.children: list[Json] = []
-        self.items: list[Json] = []
-        self.posted: list[tuple[str, str, Json, str]] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        path, last = request.url.path, request.url.path.rsplit("/", 1)[-1]
-        if last == "token":
-            return httpx.Response(404)
-        if request.method != "GET":
-            body = json.loads(request.content)
-            self.posted.append((request.method, path, body, request.headers.get("Idempotency-Key", "")))
-        if last in self.answers:
-            status, answer = self.answers[last]
-            return httpx.Response(status, json=answer)
-        if last == "child_sessions":
-            return httpx.Response(200, json={"data": self._named(request.url.params), "has_more": False})
-        if last == "items":
-            return httpx.Response(200, json=self._page(request.url.params))
-        if request.method == "POST" and last == "sessions":
-            return httpx.Response(201, json={"id": "conv_child"})
-        if last == "events":
-            return httpx.Response(202, json=SENT)
-        return httpx.Response(200, json={"id": last, "agent_id": "ag_1", "status": "idle"})
-
-    def _named(self, query: httpx.QueryParams) -> list[Json]:
-        wanted = query.get("session_name")
-        return [row for row in self.children if wanted is None or row["session_name"] == wanted]
-
-    def _page(self, query: httpx.QueryParams) -> Json:
-        ids = [item["id"] for item in self.items]
-        start = ids.index(query["after"]) + 1 if "after" in query else 0
-        page = self.items[start:]
-        if query.get("order") == "desc":
-            page = page[::-1]
-        return {"data": page, "has_more": False, "last_id": page[-1]["id"] if page else None}
-
-    def to(self, last: str) -> list[Json]:
-        return [body for _, path, body, _ in self.posted if path.endswith(last)]
 
 
 def returned(number: int, result: str = "done") -> Json:
@@ -244,24 +189,6 @@ async def test_a_result_is_cut_to_what_an_inbox_holds(tmp_path: Path) -> None:
     answer = json.loads(await ReadInbox().run({}, tool_context(tmp_path, server, spec=SPEC)))
 
     assert len(answer["results"][0]["result"]) == 12_000
-
-
-async def test_a_sub_agent_called_as_a_tool_answers_with_its_last_words(tmp_path: Path) -> None:
-    server = SessionsServer()
-    server.items = [
-        {
-            "id": f"item_{number}",
-            "type": "message",
-            "role": role,
-            "content": [{"type": "output_text", "text": text}],
-        }
-        for number, (role, text) in enumerate([("user", "go"), ("assistant", "first"), ("assistant", "last")])
-    ]
-    context = tool_context(tmp_path, server, spec=SPEC)
-
-    assert await CallAgent(SPEC.agent_tools[0]).run({"input": "go"}, context) == "last"
-    [event] = server.to("/conv_child/events")
-    assert "dispatch" not in event["data"]
 
 
 @pytest.mark.parametrize(

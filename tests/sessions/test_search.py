@@ -14,8 +14,9 @@ from omnigent.protocol import items
 from sessions_app import listing
 from sessions_app.listing import Filters, Viewer
 from sessions_app.models import Grant, SearchText, Session
+from sessions_app.services.item_forms import NewItem
 from sessions_app.services.sessions import delete_session
-from sessions_app.services.tick import NewItem, tick_of
+from sessions_app.services.tick import tick_of
 from tests.factories import add_item, agent_said, make_agent, make_child, make_session, user_said
 
 URL = "/v1/sessions"

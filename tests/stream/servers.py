@@ -10,7 +10,8 @@ from django.apps import apps
 from omnigent.accounts.gate import Gate
 from omnigent.asgi import Router
 from sessions_app.events.bus import Bus, Lost, NoBus, Receive
-from sessions_app.process import Durations, Process
+from sessions_app.loops import Durations
+from sessions_app.process import Process
 
 T = TypeVar("T")
 

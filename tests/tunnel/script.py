@@ -8,7 +8,7 @@ import orjson
 from omnigent.protocol import sse
 from sessions_app.events import log
 from sessions_app.models import Item, Session
-from sessions_app.services.tick import flat_item
+from sessions_app.services.item_forms import flat_item
 
 Json = dict[str, Any]
 

@@ -1,7 +1,9 @@
 """The connection to an OpenAI-compatible provider, and its failures in our words."""
 
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final
 
 import httpx2
@@ -12,6 +14,7 @@ from openai import (
     APIStatusError,
     APITimeoutError,
     AsyncOpenAI,
+    DefaultAsyncHttpxClient,
     OpenAIError,
     Timeout,
 )
@@ -55,6 +58,7 @@ class OpenAIConnection:
                     base_url=self.settings.base_url or None,
                     timeout=Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)),
                     max_retries=0,
+                    http_client=DefaultAsyncHttpxClient(verify=_authorities()),
                 )
             except OpenAIError as problem:
                 raise AttemptFailed("authentication_error", str(problem)) from problem
@@ -88,6 +92,12 @@ class OpenAIConnection:
         except Exception as problem:
             # The library is foreign code; whatever it raises, the turn must end with words.
             raise AttemptFailed("harness_error", str(problem)) from problem
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Whom to trust, read once: engines have a client for each session, and it takes 20 ms and 0.8 MiB."""
+    return httpx2.create_ssl_context()
 
 
 def effort_of(request: ModelRequest) -> Any:

@@ -33,13 +33,13 @@ class OpenAIResponses:
             stream = await connection.client().responses.create(
                 model=request.model,
                 instructions=request.instructions or omit,
-                input=input_of(request.items),
-                tools=_tools(request) or omit,
                 reasoning={"effort": effort, "summary": "auto"} if effort else omit,
                 max_output_tokens=request.max_output_tokens or omit,
                 store=False,
                 stream=True,
-                extra_body=connection.extra_body,
+                # What is named here is sent as it is. As arguments, the library would walk through every
+                # item on the event loop and compare it with each type that an item can have: 0.4 ms for each.
+                extra_body={**_spoken(request), **connection.extra_body},
             )
         answer = Answer()
         with connection.failures(opened=True):
@@ -54,6 +54,12 @@ class OpenAIResponses:
                     await drain(stream)
                     return
         raise interrupted("the stream ended before response.completed")
+
+
+def _spoken(request: ModelRequest) -> dict[str, Any]:
+    """The parts of the request's body that grow with the conversation and the tools."""
+    tools = _tools(request)
+    return {"input": input_of(request.items), **({"tools": tools} if tools else {})}
 
 
 def _tools(request: ModelRequest) -> list[Any]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from omnigent.runner.harnesses.base import Model, ModelError, ModelSettings
 from omnigent.runner.harnesses.engine import Engine, EngineSettings
 from omnigent.runner.harnesses.rows import HARNESSES, HarnessRow
+from omnigent.runner.native.program import NativeProgram
 
 SILENCE: Final = "OMNIGENT_MODEL_SILENCE_SECONDS"
 SILENCE_SECONDS: Final = 120.0
@@ -33,6 +34,10 @@ class Models:
         """Whether a vendor's own loop runs the turns; raises ModelError for an unknown harness."""
         return bool(self._row(harness).samples_with)
 
+    def is_native(self, harness: str) -> bool:
+        """Whether a vendor's program in a terminal has the turns; raises ModelError as `has_engine`."""
+        return bool(self._row(harness).terminal)
+
     async def get(self, harness: str) -> Model:
         """The adapter of a harness, of an engine the one that samples beside it; raises ModelError when there
         is none or its key is missing.
@@ -49,6 +54,15 @@ class Models:
 
     async def engine(self, harness: str, settings: EngineSettings) -> Engine:
         """A new engine for one session; raises ModelError when what it needs is missing here."""
+        engine: Engine = await self._for_session(harness, settings)
+        return engine
+
+    async def program(self, harness: str, settings: EngineSettings) -> NativeProgram:
+        """A new native program for one session; raises ModelError as `engine` does."""
+        program: NativeProgram = await self._for_session(harness, settings)
+        return program
+
+    async def _for_session(self, harness: str, settings: EngineSettings) -> Any:
         row = self._row(harness)
         self._check(harness, row)
         keyed = replace(
@@ -58,8 +72,7 @@ class Models:
             timeout_seconds=self._silence_seconds(),
         )
         adapter = await asyncio.to_thread(_adapter, row)
-        engine: Engine = adapter(keyed)
-        return engine
+        return adapter(keyed)
 
     def default_model(self, harness: str) -> str:
         """The model of an agent that names none."""

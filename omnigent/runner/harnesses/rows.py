@@ -24,6 +24,7 @@ class Lack:
 class HarnessRow:
     """One harness. `adapter` is `module:class`, made from ModelSettings, or from EngineSettings when the
     harness is an engine: `samples_with` then names the harness of the same vendor that writes summaries.
+    With `terminal`, the program that gives it one, the adapter is a NativeProgram instead.
 
     `key_name` and `base_url_name` are environment variables, `package` an importable name, `program` one on
     the PATH; empty when none is needed. `login` is a file in the home directory that stands in for the key.
@@ -35,6 +36,7 @@ class HarnessRow:
     key_name: str = ""
     base_url_name: str = ""
     samples_with: str = ""
+    terminal: str = ""
     package: str = ""
     program: str = ""
     login: str = ""
@@ -48,6 +50,8 @@ class HarnessRow:
             )
         if self.program and located(self.program, environment) is None:
             return Lack("binary-missing", f"the program {self.program} is not on the PATH: {self.install}")
+        if self.terminal and located(self.terminal, environment) is None:
+            return Lack("binary-missing", f"the program {self.terminal} is not on the PATH: install it")
         if self.key_name and not environment.get(self.key_name) and not self._has_login(environment):
             return Lack("needs-auth", f"set {self.key_name} where the host runs.")
         return None
@@ -104,6 +108,24 @@ HARNESSES: Final[Mapping[str, HarnessRow]] = MappingProxyType(
             package="claude_agent_sdk",
             login=".claude/.credentials.json",
             install="pip install -r requirements-harness-claude.txt",
+            **_ANTHROPIC,
+        ),
+        "codex-native": HarnessRow(
+            adapter=f"{_IN}.codex_native.program:CodexNative",
+            samples_with="openai-responses",
+            terminal="tmux",
+            program="codex",
+            login=".codex/auth.json",
+            install="npm install -g @openai/codex@0.169.0",
+            **_OPENAI,
+        ),
+        "claude-native": HarnessRow(
+            adapter=f"{_IN}.claude_native.program:ClaudeNative",
+            samples_with="anthropic",
+            terminal="tmux",
+            program="claude",
+            login=".claude/.credentials.json",
+            install="npm install -g @anthropic-ai/claude-code@2.1.197",
             **_ANTHROPIC,
         ),
     }

@@ -6,7 +6,7 @@ The package's own transport neither registers the process with the reaper nor bo
 import asyncio
 import contextlib
 import signal
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from types import TracebackType
 from typing import Final
 
@@ -16,6 +16,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
 from omnigent.runner.mcp.base import Definition
+from omnigent.runner.tools.child import Child
 from omnigent.runner.tools.reaper import Reaper, kill_group
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
@@ -27,6 +28,7 @@ _NOT_FOUND: Final = 127
 _GATE: Final = 'read -r _ || exit 126; exec "$@"'
 _CLOSE_GRACE: Final = 1.0
 _TERM_GRACE: Final = 0.5
+_KILL_GRACE: Final = 5.0
 
 Streams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
 
@@ -37,7 +39,7 @@ class StdioServer:
     def __init__(self, definition: Definition, reaper: Reaper) -> None:
         self._definition = definition
         self._reaper = reaper
-        self._process: Process | None = None
+        self._child: Child | None = None
         self._pumps: list[asyncio.Task[None]] = []
         self._stderr = bytearray()
         self._fault: str | None = None
@@ -47,30 +49,28 @@ class StdioServer:
         """Raises OSError or ValueError when there is no shell or directory to start it in."""
         definition = self._definition
         assert definition.command is not None
-        process = await asyncio.create_subprocess_exec(
+        child = await Child.start(
             "/bin/sh",
             "-c",
             _GATE,
             "sh",
             definition.command,
             *definition.args,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
             cwd=definition.workspace,
-            env=dict(definition.environment),
-            start_new_session=True,
+            env=definition.environment,
         )
+        process = child.process
         self._reaper.register(process.pid)
-        self._process = process
+        self._child = child
         assert process.stdin is not None
         process.stdin.write(b"\n")
         incoming, received = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         outgoing, sent = anyio.create_memory_object_stream[SessionMessage](0)
         self._pumps = [
-            asyncio.create_task(self._read(process, incoming), name=f"mcp-out-{definition.name}"),
+            asyncio.create_task(self._read(child, incoming), name=f"mcp-out-{definition.name}"),
             asyncio.create_task(self._write(process, sent), name=f"mcp-in-{definition.name}"),
             asyncio.create_task(self._listen(process), name=f"mcp-err-{definition.name}"),
+            asyncio.create_task(self._watch(child), name=f"mcp-exit-{definition.name}"),
         ]
         return received, outgoing
 
@@ -97,10 +97,9 @@ class StdioServer:
         """The end of what it wrote to its error output, without its secrets."""
         return self._definition.told(bytes(self._stderr).decode("utf-8", "replace"))
 
-    async def _read(
-        self, process: Process, incoming: MemoryObjectSendStream[SessionMessage | Exception]
-    ) -> None:
+    async def _read(self, child: Child, incoming: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
         """Pass on messages. What is none is left out: some servers print to their output."""
+        process = child.process
         assert process.stdout is not None
         line = bytearray()
         try:
@@ -115,7 +114,7 @@ class StdioServer:
                         self._fault = f"it sent a message of more than {LONGEST_LINE} bytes"
                         kill_group(process.pid, signal.SIGKILL)
                         break
-                await _waited(process, _CLOSE_GRACE)
+                await child.gone(_CLOSE_GRACE)
                 self._fault = self._fault or _ending(process.returncode)
                 self._ended.set()
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
@@ -138,21 +137,32 @@ class StdioServer:
             self._stderr += data
             del self._stderr[:-STDERR_TAIL]
 
+    async def _watch(self, child: Child) -> None:
+        """It is over when the process is gone, also while another one holds its output open."""
+        await child.exited.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_GRACE):
+                await self._ended.wait()
+        self._fault = self._fault or _ending(child.process.returncode)
+        self._ended.set()
+
     async def _finish(self) -> None:
         """Close its input, and end the group when that does not."""
-        process = self._process
-        if process is None:
+        child = self._child
+        if child is None:
             return
+        process = child.process
         assert process.stdin is not None
         process.stdin.close()
-        await _waited(process, _CLOSE_GRACE)
+        await child.gone(_CLOSE_GRACE)
         if kill_group(process.pid, signal.SIGTERM):
-            await _waited(process, _TERM_GRACE)
+            await child.gone(_TERM_GRACE)
             kill_group(process.pid, signal.SIGKILL)
-        await process.wait()
+        await child.gone(_KILL_GRACE)
         for pump in self._pumps:
             pump.cancel()
         await asyncio.gather(*self._pumps, return_exceptions=True)
+        child.close()
         self._reaper.release(process.pid)
 
 
@@ -172,9 +182,3 @@ async def _pass_on(line: bytes, incoming: MemoryObjectSendStream[SessionMessage 
     except ValueError:
         return
     await incoming.send(SessionMessage(message))
-
-
-async def _waited(process: Process, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await process.wait()

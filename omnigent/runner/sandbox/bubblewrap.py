@@ -63,7 +63,7 @@ class Bubblewrap:
         nested = (_NO_MORE,) if _NO_MORE in self._options else ()
         fault = ""
         # A container may forbid this last step, which only narrows what a program could try.
-        for self._nested in (nested, ()):
+        for self._nested in dict.fromkeys((nested, ())):
             code, said = await self._run(
                 *self.isolation(network=network), *_TRIAL, "--", "/bin/sh", "-c", ":"
             )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from omnigent.runner.terminals.errors import TerminalError
+from omnigent.runner.terminals.exits import remind
 from omnigent.runner.terminals.keys import known
 from omnigent.runner.terminals.tmux import TmuxServer
 
@@ -137,6 +138,7 @@ class Pane:
 
     async def follow(self) -> None:
         """Return when the program has ended, however that came; only the room calls this."""
+        reminding = asyncio.create_task(remind(self.pid, self._server.pid), name=f"remind-{self.pid}")
         try:
             await self._server.run("wait-for", f"ended{self.target}", patient=True)
             facts = await self._server.run("display-message", "-p", "-t", self.target, _FACTS)
@@ -145,6 +147,8 @@ class Pane:
             self._last = await self.screen(_LAST_LINES)
         except TerminalError:
             self.exit_status = None
+        finally:
+            reminding.cancel()
         self._ended.set()
 
     async def close(self) -> None:

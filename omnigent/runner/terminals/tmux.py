@@ -41,6 +41,7 @@ class TmuxServer:
 
     def __init__(self, place: Place, keeper: Process, environment: Mapping[str, str]) -> None:
         self.place = place
+        self.pid = 0
         self._keeper = keeper
         self._environment = environment
 
@@ -80,6 +81,11 @@ class TmuxServer:
                 await server.close()
         if line != b"ready\n":
             raise TerminalError("tmux did not start")
+        try:
+            server.pid = int(await server.run("display-message", "-p", "#{pid}"))
+        except BaseException:
+            await server.close()
+            raise
         return server
 
     @property
@@ -112,6 +118,17 @@ class TmuxServer:
             said = complaint.decode("utf-8", "replace").strip()
             raise TerminalError(f"tmux refused {arguments[0]}: {said or 'without a word'}")
         return printed.decode("utf-8", "replace")
+
+    async def attach(self, session: str, *, ignores_size: bool) -> Process:
+        """A client in control mode, which says nothing of output until it is told to; the caller ends it."""
+        return await asyncio.create_subprocess_exec(
+            *("tmux", "-u", "-N", "-S", str(self.place.socket), "-C", "attach-session", "-t", f"={session}"),
+            *("-f", "no-output,ignore-size" if ignores_size else "no-output"),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            env=dict(self._environment),
+        )
 
     async def close(self) -> None:
         """End the server and everything that runs in it."""

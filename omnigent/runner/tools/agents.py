@@ -1,15 +1,14 @@
 """`sys_agent_list`, `sys_agent_get`, `sys_agent_download`, `sys_list_models`: what agents there are."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
 from omnigent.runner.harnesses.base import ModelError, ToolSchema
 from omnigent.runner.harnesses.rows import HARNESSES
 from omnigent.runner.remote import agents
+from omnigent.runner.tools import workspace_files
 from omnigent.runner.tools.answers import as_json, asked, optional_text, schema_of, whole_number
-from omnigent.runner.tools.base import Tool, ToolContext, ToolError, text_argument
-from omnigent.runner.workspace import OutsideWorkspaceError
+from omnigent.runner.tools.base import Tool, ToolContext, text_argument
 from omnigent.spec.types import AgentSpec
 
 _TEXT: Final = {"type": "string"}
@@ -62,20 +61,12 @@ class DownloadAgent:
     )
 
     async def run(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
-        if context.spec.os_env is None:
-            raise ToolError("this agent has no access to files")
         session_id = text_argument(arguments, "session_id")
         name = optional_text(arguments, "dest_filename") or f"{session_id}.tar.gz"
-        try:
-            path = context.workspace.resolve(name)
-        except OutsideWorkspaceError as exc:
-            raise ToolError(str(exc)) from exc
+        workspace_files.place(context, name)
         data = await asked(agents.contents(context.api, session_id))
-        try:
-            await asyncio.to_thread(path.write_bytes, data)
-        except OSError as exc:
-            raise ToolError(f"{name}: {exc.strerror or exc}") from exc
-        return as_json({"path": context.workspace.shown(path), "bytes": len(data)})
+        path = await workspace_files.write(context, name, data)
+        return as_json({"path": path, "bytes": len(data)})
 
 
 class ListModels:

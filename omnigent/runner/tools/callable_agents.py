@@ -16,6 +16,7 @@ _FIRST_LOOK_SECONDS: Final = 0.2
 _LAST_LOOK_SECONDS: Final = 2.0
 _AT_WORK: Final = frozenset({"running", "waiting"})
 _LOOKED_AT: Final = 50
+_ROLES: Final = {"user": "input_text", "assistant": "output_text"}
 
 
 class CallAgent:
@@ -35,7 +36,7 @@ class CallAgent:
         task = Task(text=text_argument(arguments, "input"))
         family = context.rooms.of(Family)
         name = f"call {secrets.token_hex(4)}"
-        first = await _transcript(context) if self._declared.pass_history else ()
+        first = await _given(self._declared, context)
         child_id = await family.member(
             self._declared.agent, name, task, most=self._declared.max_sessions, initial_items=first
         )
@@ -67,13 +68,32 @@ async def _ended(child_id: str, context: ToolContext) -> str:
     return _text(said[-1]) if said else ""
 
 
-async def _transcript(context: ToolContext) -> tuple[Mapping[str, Any], ...]:
-    """What was said in this session, as the first items of another."""
-    items = await asked(sessions.items_after(context.api, context.session_id, None))
-    said = [item for item in items if item.get("type") == "message" and _text(item).strip()]
-    return tuple(
-        {"type": "message", "data": {"role": item["role"], "content": item["content"]}} for item in said
-    )
+async def _given(declared: AgentTool, context: ToolContext) -> list[Mapping[str, Any]]:
+    """The first items of the sub-agent's session: what was said elsewhere, as far as it is to know of it."""
+    items: list[Mapping[str, Any]] = []
+    if declared.pass_histories:
+        rows = await asked(sessions.children(context.api, context.session_id))
+        for name in declared.pass_histories:
+            newest = next((str(row["id"]) for row in rows if row.get("tool") == name), None)
+            said = await _transcript(newest, context) if newest is not None else []
+            if said:
+                items += [_message("user", f"[System: what was said with {name}]"), *said]
+        if items and declared.pass_history:
+            items.append(_message("user", "[System: what was said in the session that calls you]"))
+    if declared.pass_history:
+        items += await _transcript(context.session_id, context)
+    return items
+
+
+async def _transcript(session_id: str, context: ToolContext) -> list[Mapping[str, Any]]:
+    """What was said in a session; files and pictures are left out."""
+    items = await asked(sessions.items_after(context.api, session_id, None))
+    said = [(str(item.get("role")), _text(item)) for item in items if item.get("type") == "message"]
+    return [_message(role, text) for role, text in said if text.strip() and role in _ROLES]
+
+
+def _message(role: str, text: str) -> Mapping[str, Any]:
+    return {"type": "message", "data": {"role": role, "content": [{"type": _ROLES[role], "text": text}]}}
 
 
 def _text(item: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from asyncio.subprocess import PIPE, Process, SubprocessStreamProtocol
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,7 +30,9 @@ class Child:
     _transport: asyncio.SubprocessTransport
 
     @classmethod
-    async def start(cls, *command: str, cwd: Path, env: Mapping[str, str]) -> "Child":
+    async def start(
+        cls, *command: str, cwd: Path, env: Mapping[str, str], pass_fds: Sequence[int] = ()
+    ) -> "Child":
         """Raises OSError or ValueError when it cannot be started."""
         loop = asyncio.get_running_loop()
         transport, protocol = await loop.subprocess_exec(
@@ -41,6 +43,7 @@ class Child:
             stderr=PIPE,
             cwd=cwd,
             env=dict(env),
+            pass_fds=tuple(pass_fds),
             start_new_session=True,
         )
         return cls(Process(transport, protocol, loop), protocol.exited, transport)

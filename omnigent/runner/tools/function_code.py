@@ -2,17 +2,13 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from omnigent.runner.agents import LoadedAgent
-from omnigent.spec.document import load_mapping
-from omnigent.spec.errors import InvalidAgentError
 from omnigent.spec.types import AgentSpec
 
-_DOCUMENT: Final = "config.yaml"
 _TOOLS: Final = "tools/python"
 
 
@@ -31,7 +27,7 @@ class CodeDirectory:
             file = root / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
-        return cls(root, root / _base(agent.code, agent.spec, spec))
+        return cls(root, root / agent.directory(spec))
 
     @property
     def path(self) -> list[str]:
@@ -48,18 +44,3 @@ class CodeDirectory:
 
     def remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
-
-
-def _base(code: Mapping[str, bytes], root: AgentSpec, spec: AgentSpec) -> str:
-    """The directory of a sub-agent in its bundle; that of the bundle for the root and for inline ones."""
-    if spec.name == root.name:
-        return ""
-    for path, content in code.items():
-        if path.endswith(f"/{_DOCUMENT}") and path.startswith("agents/"):
-            try:
-                name = load_mapping(content, name=path).get("name")
-            except InvalidAgentError:
-                continue
-            if name == spec.name:
-                return path.removesuffix(f"/{_DOCUMENT}")
-    return ""

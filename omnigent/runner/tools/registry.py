@@ -4,14 +4,21 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from omnigent.runner.skill_shelf import NO_SKILLS, Shelf
 from omnigent.runner.tools import (
     agents,
     asynchronous,
     callable_agents,
+    comments,
+    conversations,
     inbox,
     sessions,
+    skills,
+    stored_files,
     subagents,
+    terminals,
     timers,
+    web,
 )
 from omnigent.runner.tools.base import Tool
 from omnigent.runner.tools.files import EditFile, ReadFile, WriteFile
@@ -27,10 +34,11 @@ POLICY_TOOLS: Final[Mapping[str, Tool]] = MappingProxyType(
 )
 
 
-def tools_of(spec: AgentSpec) -> Mapping[str, Tool]:
-    """The tools this agent may call: every agent may add policies to its session."""
+def tools_of(spec: AgentSpec, shelf: Shelf = NO_SKILLS) -> Mapping[str, Tool]:
+    """The tools this agent may call, with the skills of its session; every agent may add policies to it."""
     return {
         **callable_agents.granted(spec),
+        **skills.granted(spec, shelf),
         **(OS_TOOLS if spec.os_env is not None else {}),
         **POLICY_TOOLS,
         **subagents.granted(spec),
@@ -39,4 +47,9 @@ def tools_of(spec: AgentSpec) -> Mapping[str, Tool]:
         **inbox.granted(spec),
         **asynchronous.granted(spec),
         **timers.granted(spec),
+        **terminals.granted(spec),
+        **comments.granted(spec),
+        **web.granted(spec),
+        **stored_files.granted(spec),
+        **conversations.granted(spec),
     }

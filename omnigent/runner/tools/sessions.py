@@ -130,8 +130,17 @@ class ShareSession:
         if level not in _LEVELS:
             raise ToolError(f"level: one of {', '.join(_LEVELS)} is required")
         session_id = optional_text(arguments, "session_id") or context.session_id
+        if session_id != context.session_id:
+            await _require_same_tree(session_id, context)
         grant = {"user_id": user_id, "level": _LEVELS[level]}
         return as_json(await asked(sessions.share(context.api, session_id, grant, key=secrets.token_hex(16))))
+
+
+async def _require_same_tree(session_id: str, context: ToolContext) -> None:
+    """A runner may have other people's trees at hand; an agent shares what is its own. Raises ToolError."""
+    own, other = [await asked(sessions.session(context.api, one)) for one in (context.session_id, session_id)]
+    if own.get("root_conversation_id") != other.get("root_conversation_id"):
+        raise ToolError(f"session_id: {session_id} does not belong to this session")
 
 
 def _picked(row: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

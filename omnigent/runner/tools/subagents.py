@@ -1,20 +1,24 @@
 """`sys_session_send`, `sys_session_create`, `sys_session_close`: set sub-agents to work, let go of them."""
 
 import asyncio
+import os
 import secrets
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from omnigent.runner.harnesses.base import ToolSchema
 from omnigent.runner.remote import sessions
+from omnigent.runner.tools import workspace_files
 from omnigent.runner.tools.answers import as_json, asked, optional_text, schema_of
 from omnigent.runner.tools.base import Tool, ToolContext, ToolError, text_argument
 from omnigent.runner.tools.families import EFFORTS, Family, Task, task_of
-from omnigent.runner.workspace import OutsideWorkspaceError
 from omnigent.spec import bundle
-from omnigent.spec.types import AgentSpec
+from omnigent.spec.types import AgentSpec, InvalidAgentError
 
 _TEXT: Final = {"type": "string"}
+_MOST_FILES: Final = 1000
+_MOST_BYTES: Final = 16 * 1024 * 1024
 _ARGS: Final = {
     "description": "What to do: a text, or an object with `input`.",
     "anyOf": [
@@ -126,7 +130,9 @@ class CreateSession:
         name = " ".join((optional_text(arguments, "title") or secrets.token_hex(4)).split())[:100]
         family = context.rooms.of(Family)
         body = {**family.settings(task), "title": f"session:{name}"}
-        packed = None if path is None else await asyncio.to_thread(_packed, context, path)
+        packed = None
+        if path is not None:
+            packed = await asyncio.to_thread(_packed, workspace_files.place(context, path), path)
         if agent_id is not None:
             body["agent_id"] = agent_id
         child_id = await family.make(body, task, packed)
@@ -173,20 +179,37 @@ def _handle(answer: Mapping[str, Any], session_id: str, *, agent: str, title: st
     )
 
 
-def _packed(context: ToolContext, path: str) -> bytes:
-    if context.spec.os_env is None:
-        raise ToolError("config_path: this agent has no access to files")
+def _packed(root: Path, named: str) -> bytes:
+    """The bundle of what stands there: a document, or a directory without what links lead to."""
     try:
-        found = context.workspace.resolve(path)
-    except OutsideWorkspaceError as exc:
-        raise ToolError(str(exc)) from exc
-    try:
-        if found.is_dir():
-            inside = (one for one in sorted(found.rglob("*")) if one.is_file() and not one.is_symlink())
-            return bundle.pack({one.relative_to(found).as_posix(): one.read_bytes() for one in inside})
-        return bundle.pack({"config.yaml": found.read_bytes()})
+        if not root.is_dir():
+            return bundle.pack({"config.yaml": _content(root, named, _MOST_BYTES)})
+        files: dict[str, bytes] = {}
+        left = _MOST_BYTES
+        for directory, _, names in os.walk(root):
+            for path in (Path(directory, name) for name in sorted(names)):
+                if path.is_symlink() or not path.is_file():
+                    continue
+                if len(files) == _MOST_FILES:
+                    raise ToolError(f"{named}: an agent has at most {_MOST_FILES} files")
+                content = _content(path, named, left)
+                files[path.relative_to(root).as_posix()] = content
+                left -= len(content)
+        return bundle.pack(files)
     except OSError as exc:
-        raise ToolError(f"{path}: {exc.strerror or exc}") from exc
+        raise ToolError(f"{named}: {exc.strerror or exc}") from exc
+    except InvalidAgentError as exc:
+        raise ToolError(f"{named}: {exc}") from exc
+
+
+def _content(path: Path, named: str, most: int) -> bytes:
+    if not path.is_file():
+        raise ToolError(f"{named}: {'it is no regular file' if path.exists() else 'there is no such file'}")
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ToolError(f"{named}: an agent has at most {_MOST_BYTES} bytes")
+    return content
 
 
 def granted(spec: AgentSpec) -> Mapping[str, Tool]:

@@ -5,7 +5,7 @@ import contextlib
 import json
 import logging
 import signal
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ import orjson
 from omnigent.runner.sandbox.entry import Entry
 from omnigent.runner.tools.base import ToolError
 from omnigent.runner.tools.capture import Capture
+from omnigent.runner.tools.child import Child
 from omnigent.runner.tools.reaper import Reaper, kill_group
 
 log = logging.getLogger(__name__)
@@ -33,18 +34,10 @@ async def answer_of(
     """
     try:
         with entry.opened() as (line, descriptors):
-            process = await asyncio.create_subprocess_exec(
-                *line,
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=PIPE,
-                cwd=entry.directory,
-                env=dict(entry.environment),
-                pass_fds=descriptors,
-                start_new_session=True,
-            )
+            child = await Child.start(*line, cwd=entry.directory, env=entry.environment, pass_fds=descriptors)
     except (OSError, ValueError) as exc:
         raise ToolError(f"the {name} cannot be started: {exc}") from exc
+    process = child.process
     # The worker waits for its request, which comes after its group is registered.
     reaper.register(process.pid)
     answer = bytearray()
@@ -57,11 +50,11 @@ async def answer_of(
     try:
         async with asyncio.timeout(seconds):
             await _send(process, json.dumps(request).encode())
-            await process.wait()
+            await child.exited.wait()
     except TimeoutError:
         timed_out = True
     finally:
-        await asyncio.shield(asyncio.create_task(_finish(process, reading, reaper)))
+        await asyncio.shield(asyncio.create_task(_finish(child, reading, reaper)))
     log.debug("worker ended", extra={"exit_code": process.returncode, "printed": printed.text()})
     if timed_out:
         raise ToolError(f"the {name} took longer than {seconds:g} s and was ended{_after(printed)}")
@@ -96,25 +89,21 @@ async def _read_printed(process: Process, printed: Capture) -> None:
         printed.feed(data)
 
 
-async def _finish(process: Process, reading: list[asyncio.Task[None]], reaper: Reaper) -> None:
+async def _finish(child: Child, reading: list[asyncio.Task[None]], reaper: Reaper) -> None:
     """The worker is asked to sweep first: it also reaches what has left its process group."""
-    if process.returncode is None:
+    process = child.process
+    if not child.exited.is_set():
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
-        await _waited(process)
+        await child.gone(_TERM_GRACE)
     kill_group(process.pid, signal.SIGKILL)
-    await process.wait()
+    await child.exited.wait()
     await asyncio.wait(reading, timeout=_PIPE_GRACE)
     for task in reading:
         task.cancel()
     await asyncio.gather(*reading, return_exceptions=True)
+    child.close()
     reaper.release(process.pid)
-
-
-async def _waited(process: Process) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_TERM_GRACE):
-            await process.wait()
 
 
 def _ending(returncode: int | None) -> str:

@@ -16,9 +16,9 @@ from omnigent.protocol import events
 from sessions_app.events import publish
 from sessions_app.models import ElicitationStatus, HeldAction, HeldKind, Session, Status
 from sessions_app.services import elicitations
+from sessions_app.services.failures import RUNNER_LOST
 from sessions_app.services.policing import actions
 from sessions_app.services.tick import Tick
-from sessions_app.services.turns import RUNNER_LOST
 
 BELL = "held"
 CLAIM_SECONDS = 30.0

@@ -12,9 +12,10 @@ from omnigent.protocol import attachments, events, inputs, items
 from sessions_app.files import blobs, kinds
 from sessions_app.models import HeldAction, HeldKind, Item, Outbox, Session, Status
 from sessions_app.services import commands, files, messages, returning, turns
+from sessions_app.services.item_forms import NewItem, flat_item
 from sessions_app.services.policing import actions, facts, held
 from sessions_app.services.policing.chains import chains_here
-from sessions_app.services.tick import NewItem, Tick, flat_item, tick_of
+from sessions_app.services.tick import Tick, tick_of
 
 GUARDED = frozenset({"message", "slash_command"})
 MAX_TEXT = 256 * 1024

@@ -106,10 +106,12 @@ async def ask(context: Context) -> str:
 
 
 @server.tool()
-def spawn(file: str) -> str:
+def spawn(file: str, leaves: bool = False) -> str:
     """Leave a process behind and write its number down."""
     child = os.fork()
     if child == 0:
+        if leaves:
+            os.setsid()
         os.execvp("sleep", ["sleep", "600"])
     Path(file).write_text(str(child))
     return str(child)

@@ -9,8 +9,9 @@ from typing import Any, Final
 from omnigent.runner.harnesses.base import Finished, ModelError, ModelRequest, Retry, SampleEvent
 from omnigent.runner.harnesses.codex.launch import Launch, prepare
 from omnigent.runner.harnesses.codex.memory import Item, Memory, Thread, Transcript, divided, offer_of
+from omnigent.runner.harnesses.codex.place import Limits, Place
 from omnigent.runner.harnesses.codex.prompt import input_of
-from omnigent.runner.harnesses.codex.turn import Leg, Limits, Place
+from omnigent.runner.harnesses.codex.turn import Leg
 from omnigent.runner.harnesses.codex.wire import Gone, Refused, Wire
 from omnigent.runner.harnesses.codex.workshop import Suppressed, Workshop
 from omnigent.runner.harnesses.engine import Desk, EngineSettings
@@ -31,7 +32,7 @@ class Codex:
 
     def __init__(self, settings: EngineSettings, *, limits: Limits | None = None) -> None:
         self._settings = settings
-        self._limits = limits or Limits()
+        self._limits = limits or Limits(silence_seconds=settings.timeout_seconds)
         self._memory = Memory(settings.state_dir / "thread.json")
         self._wire: Wire | None = None
         self._is_confined = True
@@ -86,7 +87,7 @@ class Codex:
         new: Sequence[Item],
     ) -> AsyncGenerator[SampleEvent, None]:
         """Run Codex's loop until the turn is done: again after a passing failure, and for late input."""
-        workshop = Workshop(desk, self._settings.workspace, is_confined=self._is_confined)
+        workshop = Workshop(desk, self._settings, is_confined=self._is_confined)
         user_input = input_of(new, place.files)
         repeats = 0
         while True:

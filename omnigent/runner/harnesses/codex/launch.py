@@ -15,9 +15,10 @@ PROGRAM: Final = "codex"
 INSTALL: Final = "npm install -g @openai/codex@0.169.0"
 LOGIN_FILE: Final = ".codex/auth.json"
 """Where a person's own `codex login` is kept, below their home directory."""
-_KEY_NAME: Final = "OMNIGENT_CODEX_KEY"
+_KEY_NAME: Final = "CODEX_PROVIDER_KEY"
 _PROFILE: Final = "omnigent"
 _OPENAI: Final = "https://api.openai.com/v1"
+_NO_SANDBOX: Final = frozenset({"none", "danger-full-access"})
 _TRUE: Final = frozenset({"true", "yes", "on", "1"})
 # What reaches beyond the conversation, or acts without asking for an approval.
 _SWITCHED_OFF: Final = (
@@ -56,7 +57,7 @@ def prepare(settings: EngineSettings, *, silence_seconds: float) -> Launch:
     for directory in (home, temporary):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     _link(home / "auth.json", None if settings.api_key else login)
-    profile = _profile(settings.config)
+    profile = _profile(settings)
     config = home / "config.toml"
     config.touch(mode=0o600)
     config.write_text(_config(settings, config, profile, silence_seconds))
@@ -89,14 +90,16 @@ def _link(place: Path, login: Path | None) -> None:
         place.symlink_to(login)
 
 
-def _profile(config: Mapping[str, str]) -> str:
-    if config.get("yolo", "").lower() in _TRUE or config.get("sandbox") in {"none", "danger-full-access"}:
-        return ":danger-full-access"
-    return _PROFILE
+def _profile(settings: EngineSettings) -> str:
+    config = settings.config
+    is_free = config.get("yolo", "").lower() in _TRUE or config.get("sandbox") in _NO_SANDBOX
+    return ":danger-full-access" if is_free and settings.own_tools else _PROFILE
 
 
 def _config(settings: EngineSettings, config: Path, profile: str, silence_seconds: float) -> str:
-    base = ":read-only" if settings.config.get("sandbox") == "read-only" else ":workspace"
+    reads_only = settings.config.get("sandbox") == "read-only" or not settings.own_tools
+    # Patches have no switch: where Codex may not use tools of its own, each is refused when it asks.
+    switched_off = _SWITCHED_OFF if settings.own_tools else (*_SWITCHED_OFF, "shell_tool")
     lines = [
         f"model_provider = {_text('omnigent' if settings.api_key else 'openai')}",
         'approvals_reviewer = "user"',
@@ -129,12 +132,12 @@ def _config(settings: EngineSettings, config: Path, profile: str, silence_second
         f"[projects.{_text(str(settings.workspace))}]",
         'trust_level = "untrusted"',
         f"[permissions.{_PROFILE}]",
-        f"extends = {_text(base)}",
+        f"extends = {_text(':read-only' if reads_only else ':workspace')}",
         # Where something may not be read, Codex repeats no command outside its sandbox after an approval.
         f"[permissions.{_PROFILE}.filesystem]",
         f'{_text(str(config))} = "deny"',
         "[features]",
-        *(f"{feature} = false" for feature in _SWITCHED_OFF),
+        *(f"{feature} = false" for feature in switched_off),
     ]
     return "\n".join(lines) + "\n"
 

@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from omnigent.runner.harnesses.base import (
@@ -18,9 +16,10 @@ from omnigent.runner.harnesses.base import (
     Usage,
 )
 from omnigent.runner.harnesses.codex.memory import Transcript
+from omnigent.runner.harnesses.codex.place import Place
 from omnigent.runner.harnesses.codex.problems import failure_of
 from omnigent.runner.harnesses.codex.prompt import input_of, text_input
-from omnigent.runner.harnesses.codex.wire import Gone, Incoming, Refused, Wire
+from omnigent.runner.harnesses.codex.wire import Gone, Incoming, Refused
 from omnigent.runner.harnesses.codex.workshop import Workshop
 from omnigent.runner.harnesses.engine import Desk
 from omnigent.runner.harnesses.failures import silent
@@ -33,30 +32,6 @@ _ANSWERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "item/tool/requestUserInput": {"answers": {}},
     "mcpServer/elicitation/request": {"action": "decline", "content": None, "_meta": None},
 }
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
-    """How long things may take, and how often the provider is asked again after a passing failure."""
-
-    start_seconds: float = 60.0
-    call_seconds: float = 30.0
-    silence_seconds: float = 120.0
-    pulse_seconds: float = 30.0
-    stop_seconds: float = 10.0
-    max_retries: int = 7
-    backoff_base_seconds: float = 2.0
-    backoff_max_seconds: float = 60.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where a turn runs."""
-
-    wire: Wire
-    thread_id: str
-    files: Path
-    limits: Limits
 
 
 class Leg:

@@ -3,11 +3,10 @@
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from omnigent.runner.harnesses.base import ApprovalRequest, ModelError, ToolCall
-from omnigent.runner.harnesses.engine import Desk
+from omnigent.runner.harnesses.engine import Desk, EngineSettings
 from omnigent.runner.policy_gate import Verdict
 
 # The names that policies know such tools by.
@@ -19,6 +18,7 @@ _UNTOLD: Final = "[Codex did not tell how it ended: it still runs, or the sandbo
 _KEPT_CHARACTERS: Final = 1024 * 1024
 _OUTSIDE: Final = "outside the sandbox"
 ALLOWED: Final = Verdict(is_allowed=True)
+NOT_HERE: Final = Verdict(is_allowed=False, reason="this agent may not use tools of Codex")
 
 Item = Mapping[str, Any]
 
@@ -33,9 +33,10 @@ class Suppressed(ModelError):
 class Workshop:
     """The own tools of one turn, by the id of their item."""
 
-    def __init__(self, desk: Desk, workspace: Path, *, is_confined: bool) -> None:
+    def __init__(self, desk: Desk, settings: EngineSettings, *, is_confined: bool) -> None:
         self._desk = desk
-        self._workspace = workspace
+        self._workspace = settings.workspace.resolve()
+        self._has_tools = settings.own_tools
         self._is_confined = is_confined
         self._items: dict[str, Item] = {}
         self._open: dict[str, ToolCall] = {}
@@ -58,6 +59,8 @@ class Workshop:
     async def decide(self, params: Mapping[str, Any]) -> Verdict:
         """What becomes of a tool that Codex asks an approval for."""
         item_id = str(params.get("itemId"))
+        if not self._has_tools:
+            return NOT_HERE
         if params.get("kind") == "writeStdin":
             return await self._typed(params)
         item = self._items.get(item_id, {})
@@ -74,6 +77,10 @@ class Workshop:
 
     async def ended(self, item: Item) -> None:
         """Store how a tool ended. Raises Suppressed, after which the turn cannot go on."""
+        if not self._has_tools:
+            if item.get("status") == "declined":
+                return
+            raise Suppressed(NOT_HERE.refusal)
         item_id = str(item.get("id"))
         call = self._open.pop(item_id, None)
         if call is None:

@@ -1,6 +1,6 @@
 """The vendor's models, and what they leave unsaid: whether an answer began, and whether it had an end.
 
-Both override a method that is private to the package, whose version is pinned.
+They override methods that are private to the package, whose version is pinned.
 """
 
 from collections.abc import AsyncIterator
@@ -26,6 +26,13 @@ class ResponsesModel(OpenAIResponsesModel):
         fetched = await super()._fetch_response(*arguments, **options)
         self.opened = True
         return fetched
+
+    def _build_response_create_kwargs(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+        # In the extra body they are sent as they are. Elsewhere the library would walk through every item on
+        # the event loop and compare it with each type that an item can have: 0.4 ms for each.
+        made = super()._build_response_create_kwargs(*arguments, **options)
+        spoken = {name: made.pop(name) for name in ("input", "tools") if isinstance(made[name], list)}
+        return {**made, "extra_body": {**spoken, **(made.get("extra_body") or {})}}
 
 
 class ChatModel(OpenAIChatCompletionsModel):

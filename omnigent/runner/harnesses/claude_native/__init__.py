@@ -1,0 +1,1 @@
+"""The `claude-native` harness: Claude Code in its own terminal."""
