@@ -98,7 +98,7 @@ PARTS = (
     Part(
         name="e2e",
         about="real processes: one server on Daphne, SQLite",
-        select="e2e and not cluster and not browser and not chaos",
+        select="e2e and not cluster and not browser and not chaos and not engines",
         paths=("tests/cli", "tests/client", "tests/contract", "tests/e2e"),
         waits=True,
     ),
@@ -114,7 +114,7 @@ PARTS = (
         name="engines",
         about="the vendors' own engines against a scripted model server",
         select="engines",
-        paths=("tests/engines",),
+        paths=("tests/engines", "tests/e2e"),
         programs=("tmux",),
         waits=True,
         engines=True,
@@ -122,7 +122,7 @@ PARTS = (
     Part(
         name="sandbox",
         about="tools of agents confined by bubblewrap",
-        select="sandbox",
+        select="sandbox and not terminal",
         paths=("tests/runner",),
         programs=("bwrap",),
     ),
@@ -131,7 +131,7 @@ PARTS = (
         about="the command line tool and the terminals of agents in tmux",
         select="terminal",
         paths=("tests/cli", "tests/runner"),
-        programs=("tmux",),
+        programs=("tmux", "bwrap"),
     ),
     Part(
         name="browser",

@@ -1,6 +1,7 @@
 """The house rules that a machine can check: floors, sizes, names, and no Django in the core."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -230,3 +231,11 @@ def test_the_tests_of_a_part_are_where_it_looks_for_them() -> None:
     ]
 
     assert strays == []
+
+
+def test_what_needs_an_engine_says_so() -> None:
+    words = re.compile(r"skipif\(located|importorskip")
+    needing = [path for path in modules("tests/engines") if words.search(path.read_text())]
+
+    assert needing
+    assert [path.name for path in needing if "mark.engines" not in path.read_text()] == []

@@ -23,6 +23,7 @@ from tests.engines.rig import EngineRig, OwnTool, Subject
 from tests.model_server import Call, Cut, End, Garbage, Silence, Text
 
 pytestmark = [
+    pytest.mark.engines,
     pytest.mark.skipif(located(PROGRAM, os.environ) is None, reason=f"needs Codex: {INSTALL}"),
     pytest.mark.timeout(180),
 ]

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -305,24 +307,39 @@ async def test_terminals_die_with_their_runner(tmp_path: Path) -> None:
     await until(lambda: not any(is_alive(pid) for pid in pids), 30)
 
 
-async def test_a_server_without_an_owner_is_ended_at_the_next_start(tmp_path: Path) -> None:
-    left = new_place(tmp_path)
+@pytest.fixture
+def shallow() -> Iterator[Path]:
+    """A directory in which a socket can have an address, which pytest's own may be too deep for."""
+    with tempfile.TemporaryDirectory(prefix="terminals-", dir="/tmp") as directory:
+        yield Path(directory)
+
+
+async def test_a_server_without_an_owner_is_ended_at_the_next_start(shallow: Path) -> None:
+    left = new_place(shallow)
     tmux = await asyncio.create_subprocess_exec(
         *("tmux", "-D", "-S", str(left.socket), "-f", "/dev/null"),
         env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
     )
     await until(left.socket.exists)
-    kept = new_place(tmp_path)
+    kept = new_place(shallow)
     assert tmux.returncode is None
 
     os.close(left.lock)
-    newest = new_place(tmp_path)
+    newest = new_place(shallow)
 
     await asyncio.wait_for(tmux.wait(), 20)
     assert not left.directory.exists()
     assert kept.directory.exists()
     for place in (kept, newest):
         os.close(place.lock)
+
+
+def test_a_deep_directory_for_temporary_files_is_not_used(tmp_path: Path) -> None:
+    place = new_place(tmp_path / ("deep" * 20))
+
+    assert len(os.fsencode(place.socket)) < 100
+    shutil.rmtree(place.directory)
+    os.close(place.lock)
 
 
 async def test_a_machine_without_tmux_is_told(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from typing import Final
 from omnigent.runner.terminals.errors import TerminalError
 
 _NAME: Final = "omnigent-terminals"
+_DEEPEST: Final = 60
+"""Of some hundred characters that the address of a socket may have, the rest is for our own directories."""
 _LOCK: Final = "lock"
 _KILL_SECONDS: Final = 10.0
 
@@ -34,9 +36,11 @@ class Place:
 def new_place(base: Path | None = None) -> Place:
     """A new one; those of dead runners are swept first, with the servers in them.
 
-    `base` is the directory for temporary files when it is None. Raises TerminalError.
+    `base` is the directory for temporary files when it is None, or the system's when that one is too deep for
+    the address of a socket. Raises TerminalError.
     """
-    root = (base or Path(tempfile.gettempdir())) / f"{_NAME}-{os.getuid()}"
+    wanted = base or Path(tempfile.gettempdir())
+    root = (wanted if len(os.fsencode(wanted)) <= _DEEPEST else Path("/tmp")) / f"{_NAME}-{os.getuid()}"
     try:
         root.mkdir(mode=0o700, exist_ok=True)
         found = root.lstat()
