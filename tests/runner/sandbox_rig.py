@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from omnigent.runner.tools.base import ToolContext
 from omnigent.runner.tools.registry import OS_TOOLS
@@ -28,12 +29,17 @@ class Boxes:
         self.workspace = workspace
         self._made: list[ToolContext] = []
 
-    def __call__(self, *, write: tuple[str, ...] = (), **options: object) -> Run:
+    def context(self, *, write: tuple[str, ...] = (), **options: object) -> ToolContext:
+        """What the tools of one more session are called with."""
         written = tuple(WritePath(path=path) for path in write)
         sandbox = Sandbox(type="linux_bwrap", write_paths=written, **options)  # type: ignore[arg-type] # a test's own options
         spec = AgentSpec(name="helper", os_env=OsEnv(sandbox=sandbox))
         context = tool_context(self.workspace, environment=ENVIRONMENT, spec=spec)
         self._made.append(context)
+        return context
+
+    def __call__(self, **options: Any) -> Run:
+        context = self.context(**options)
 
         async def run(tool: str, **arguments: object) -> str:
             return await OS_TOOLS[f"sys_os_{tool}"].run(arguments, context)

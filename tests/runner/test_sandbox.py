@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from omnigent.runner.tools.base import ToolError
+from omnigent.runner.tools import workspace_files
+from omnigent.runner.tools.base import ToolContext, ToolError
 from tests.runner.sandbox_rig import Boxes, project
 
 pytestmark = pytest.mark.sandbox
@@ -214,3 +215,28 @@ async def test_the_file_tools_write_to_write_paths_only(boxed: Boxes, workspace:
         await run("edit", path="plain.txt", oldText="plain", newText="x")
 
     assert (workspace / "plain.txt").read_text() == "plain\n"
+
+
+async def test_whole_files_pass_the_same_limits(boxed: Boxes, workspace: Path) -> None:
+    context = boxed.context(write=("out",))
+    (workspace / "out" / "link").symlink_to("/etc/passwd")
+
+    assert await workspace_files.read(context, "plain.txt", 100) == b"plain\n"
+    assert await workspace_files.write(context, "out/new.bin", b"\x00\xff") == "out/new.bin"
+    assert (workspace / "out" / "new.bin").read_bytes() == b"\x00\xff"
+    for path in ("plain.txt", "elsewhere/new"):
+        with pytest.raises(ToolError, match=r"write_paths only|Read-only"):
+            await workspace_files.write(context, path, b"x")
+    assert b"swordfish" not in await hidden(context)
+    with pytest.raises(ToolError, match="larger than 3 bytes"):
+        await workspace_files.read(context, "plain.txt", 3)
+    with pytest.raises(ToolError, match="outside"):
+        await workspace_files.read(context, "out/link", 100)
+
+
+async def hidden(context: ToolContext) -> bytes:
+    """What a masked file looks like from here."""
+    try:
+        return await workspace_files.read(context, ".env", 100)
+    except ToolError:
+        return b""

@@ -110,15 +110,6 @@ HARNESSES: Final[Mapping[str, HarnessRow]] = MappingProxyType(
             install="pip install -r requirements-harness-claude.txt",
             **_ANTHROPIC,
         ),
-        "codex-native": HarnessRow(
-            adapter=f"{_IN}.codex_native.program:CodexNative",
-            samples_with="openai-responses",
-            terminal="tmux",
-            program="codex",
-            login=".codex/auth.json",
-            install="npm install -g @openai/codex@0.169.0",
-            **_OPENAI,
-        ),
         "claude-native": HarnessRow(
             adapter=f"{_IN}.claude_native.program:ClaudeNative",
             samples_with="anthropic",

@@ -31,8 +31,11 @@ class Keyboard:
         """Wait until the program takes a prompt; one that starts has a minute for it."""
         until = time.monotonic() + START_SECONDS
         while not self._program.is_ready(screen := await self._pane.screen()):
-            if starting and (keys := self._program.dismissal(screen)):
+            if keys := self._program.dismissal(screen):
+                # A dialog takes no keys for a moment, and longer when more come.
+                await asyncio.sleep(_SETTLE_SECONDS)
                 await self._pane.press(*keys)
+                await asyncio.sleep(_SETTLE_SECONDS)
             if self._pane.exited:
                 raise TerminalError("the program has ended")
             if starting and time.monotonic() > until:

@@ -4,6 +4,7 @@ Run as a script with the standard library only: a request is one JSON object on 
 one on standard output.
 """
 
+import base64
 import errno
 import json
 import os
@@ -135,7 +136,29 @@ def overwrite(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-WORK: dict[str, Callable[[Path, str, Mapping[str, Any]], str]] = {"read": read, "write": write, "edit": edit}
+def fetch(path: Path, shown: str, request: Mapping[str, Any]) -> str:
+    """All bytes of a file, in base64."""
+    with opened(path, shown) as file:
+        data = file.read(request["most"] + 1)
+    if len(data) > request["most"]:
+        raise Fault(f"{shown} is larger than {request['most']} bytes, the most that may leave a sandbox")
+    return base64.b64encode(data).decode()
+
+
+def put(path: Path, shown: str, request: Mapping[str, Any]) -> str:
+    """Replace a file by bytes in base64; the path as people write it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace(path, base64.b64decode(request["data"]))
+    return shown
+
+
+WORK: dict[str, Callable[[Path, str, Mapping[str, Any]], str]] = {
+    "read": read,
+    "write": write,
+    "edit": edit,
+    "fetch": fetch,
+    "put": put,
+}
 
 
 def main() -> None:

@@ -31,20 +31,23 @@ class _FileTool:
         request = {**self.request(arguments), "path": text_argument(arguments, "path")}
         if "\x00" in request["path"]:
             raise ToolError("path: must not contain NUL")
-        command = (sys.executable, "-I", "-S", str(_WORKER))
-        try:
-            entry = await context.rooms.of(Confinement).entry(
-                command, context, extra=[*interpreter(), _WORKER]
-            )
-        except SandboxError as exc:
-            raise ToolError(str(exc)) from exc
+        entry = await entry_of(context)
         if not entry.is_confined:
             return clean(await asyncio.to_thread(_worked_here, request, context.workspace))
-        return clean(await _worked_inside(request, entry, context))
+        return clean(await worked_inside(request, entry, context))
 
     def request(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """What is done, in the words of the file worker. Raises ToolError."""
         raise NotImplementedError
+
+
+async def entry_of(context: ToolContext) -> Entry:
+    """Where the file worker of a session starts: inside its sandbox, if it has one. Raises ToolError."""
+    command = (sys.executable, "-I", "-S", str(_WORKER))
+    try:
+        return await context.rooms.of(Confinement).entry(command, context, extra=[*interpreter(), _WORKER])
+    except SandboxError as exc:
+        raise ToolError(str(exc)) from exc
 
 
 def _worked_here(request: Mapping[str, Any], workspace: Workspace) -> str:
@@ -55,7 +58,8 @@ def _worked_here(request: Mapping[str, Any], workspace: Workspace) -> str:
         raise ToolError(str(exc)) from exc
 
 
-async def _worked_inside(request: Mapping[str, Any], entry: Entry, context: ToolContext) -> str:
+async def worked_inside(request: Mapping[str, Any], entry: Entry, context: ToolContext) -> str:
+    """What the worker answers to a request, within a sandbox. Raises ToolError."""
     answer = await answer_of(request, entry, context.reaper, seconds=SECONDS, name="file tool")
     if "error" in answer:
         raise ToolError(str(answer["error"]))

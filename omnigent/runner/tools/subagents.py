@@ -13,6 +13,7 @@ from omnigent.runner.tools import workspace_files
 from omnigent.runner.tools.answers import as_json, asked, optional_text, schema_of
 from omnigent.runner.tools.base import Tool, ToolContext, ToolError, text_argument
 from omnigent.runner.tools.families import EFFORTS, Family, Task, task_of
+from omnigent.runner.tools.files import entry_of
 from omnigent.spec import bundle
 from omnigent.spec.types import AgentSpec, InvalidAgentError
 
@@ -132,7 +133,7 @@ class CreateSession:
         body = {**family.settings(task), "title": f"session:{name}"}
         packed = None
         if path is not None:
-            packed = await asyncio.to_thread(_packed, workspace_files.place(context, path), path)
+            packed = await _bundle(context, path)
         if agent_id is not None:
             body["agent_id"] = agent_id
         child_id = await family.make(body, task, packed)
@@ -177,6 +178,14 @@ def _handle(answer: Mapping[str, Any], session_id: str, *, agent: str, title: st
             "status": "launching" if answer.get("queued") else "created",
         }
     )
+
+
+async def _bundle(context: ToolContext, named: str) -> bytes:
+    """The bundle of an agent in the workspace. From within a sandbox only a single document comes out."""
+    root = workspace_files.place(context, named)
+    if not (await entry_of(context)).is_confined:
+        return await asyncio.to_thread(_packed, root, named)
+    return bundle.pack({"config.yaml": await workspace_files.read(context, named, _MOST_BYTES)})
 
 
 def _packed(root: Path, named: str) -> bytes:

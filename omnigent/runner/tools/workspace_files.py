@@ -1,13 +1,23 @@
-"""Whole files between the workspace and somewhere else: contained, links not followed out of it."""
+"""Whole files between the workspace and somewhere else: contained, links not followed out of it.
+
+Those of an agent in a sandbox go through the worker inside it, so that they see and change no more than its
+other file tools.
+"""
 
 import asyncio
+import base64
 import os
 import secrets
 import stat
 from pathlib import Path
+from typing import Final
 
 from omnigent.runner.tools.base import ToolContext, ToolError
+from omnigent.runner.tools.files import entry_of, worked_inside
 from omnigent.runner.workspace import OutsideWorkspaceError
+
+CONFINED_BYTES: Final = 4 * 1024 * 1024
+"""The most that is read of a file in a sandbox: it passes through its worker's answer."""
 
 
 def place(context: ToolContext, name: str) -> Path:
@@ -23,6 +33,10 @@ def place(context: ToolContext, name: str) -> Path:
 async def read(context: ToolContext, name: str, most: int) -> bytes:
     """A regular file of at most so many bytes. Raises ToolError."""
     path = place(context, name)
+    entry = await entry_of(context)
+    if entry.is_confined:
+        request = {"do": "fetch", "path": name, "most": min(most, CONFINED_BYTES)}
+        return base64.b64decode(await worked_inside(request, entry, context))
     try:
         return await asyncio.to_thread(_read, path, name, most)
     except OSError as exc:
@@ -32,6 +46,10 @@ async def read(context: ToolContext, name: str, most: int) -> bytes:
 async def write(context: ToolContext, name: str, data: bytes) -> str:
     """Put a whole file in its place; its path as people write it. Raises ToolError."""
     path = place(context, name)
+    entry = await entry_of(context)
+    if entry.is_confined:
+        request = {"do": "put", "path": name, "data": base64.b64encode(data).decode()}
+        return await worked_inside(request, entry, context)
     try:
         await asyncio.to_thread(_write, path, data)
     except OSError as exc:

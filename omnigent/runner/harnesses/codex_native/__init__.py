@@ -1,1 +1,0 @@
-"""The `codex-native` harness: Codex in its own terminal."""
