@@ -1,7 +1,7 @@
 """The new-session page: a form, and a consumer that takes it, because a host has to be asked meanwhile."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from urllib.parse import parse_qsl
 
@@ -13,7 +13,6 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
-from agents_app.models import Agent
 from omnigent.accounts.identity import Principal
 from omnigent.api.consumer import HttpConsumer
 from omnigent.api.headers import DIRECTIVES
@@ -27,12 +26,11 @@ from sessions_app.running import running_process
 from sessions_app.services import receipts, requesting
 from sessions_app.services.policing.chains import chains_here
 from sessions_app.views.answering import page, principal_of
-from sessions_app.views.sessions import HostRow, hosts_of
+from sessions_app.views.picking import agents_of, hosts_of
 
 logger = logging.getLogger(__name__)
 
 AUTO = "auto"
-NEEDS_KEY = "needs-auth"
 MAX_FIELDS = 50
 FIELD_NAMES = {"agent_id": "Agent", "title": "Title", "workspace": "Workspace"}
 HTML_HEADERS = (
@@ -148,13 +146,13 @@ def _words(error: OmnigentError) -> str:
 
 def _context(principal: Principal, form: Form, error: str = "") -> Mapping[str, object]:
     hosts = hosts_of(principal)
-    agents = sorted(
-        _agents([host for host in hosts if host.is_online]), key=lambda agent: bool(agent["obstacle"])
-    )
-    chosen = form.agent_id or (agents[0]["id"] if agents else "")
+    own, builtin = agents_of(principal, hosts)
+    usable = [agent for agent in (*own, *builtin) if not agent.obstacle]
+    chosen = form.agent_id or next((agent.id for agent in (*usable, *own, *builtin)), "")
     return {
         "nav": "new",
-        "agents": agents,
+        "own": own,
+        "builtin": builtin,
         "hosts": hosts,
         "online_hosts": sum(host.is_online for host in hosts),
         "form": {**asdict(form), "agent_id": chosen},
@@ -162,25 +160,3 @@ def _context(principal: Principal, form: Form, error: str = "") -> Mapping[str, 
         # A form that came back is another attempt: its old key stands for what was refused.
         "key": mint("key"),
     }
-
-
-def _agents(online: Sequence[HostRow]) -> Iterator[dict[str, str]]:
-    rows = Agent.objects.filter(is_builtin=True).order_by("created_at", "id")
-    columns = ("public_id", "name", "description", "harness", "model")
-    for agent_id, name, description, harness, model in rows.values_list(*columns):
-        yield {
-            "id": agent_id,
-            "name": name,
-            "description": description,
-            "harness": harness or "",
-            "model": model,
-            "obstacle": _obstacle(harness or "", online),
-        }
-
-
-def _obstacle(harness: str, online: Sequence[HostRow]) -> str:
-    """Why no host could run the harness now; empty when one can, or when nobody is there to tell."""
-    told = [host.harnesses.get(harness) for host in online]
-    if not told or True in told:
-        return ""
-    return "Needs a key on the host" if NEEDS_KEY in told else "No online host can run it"

@@ -5,14 +5,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from sessions_app.services.dispatching import DELEGATED, RETURNED
 from sessions_app.views import markdown
 from sessions_app.views.entry import (
     AgentMessage,
     Argument,
+    Delegation,
     Entry,
     Failure,
     Note,
     Reasoning,
+    Summary,
     ToolCall,
     UserMessage,
     clip,
@@ -160,19 +163,33 @@ def _error(item: JsonObject, data: JsonObject) -> Entry:
 
 
 def _compaction(item: JsonObject, data: JsonObject) -> Entry:
-    text = "Earlier conversation summarised for the model"
-    return Note(item_id=item["id"], at=item["created_at"], text=text, detail=_text(data, "summary"))
+    tokens = data.get("token_count")
+    return Summary(
+        item_id=item["id"],
+        at=item["created_at"],
+        html=markdown.render(_text(data, "summary")),
+        model=_text(data, "model"),
+        tokens=tokens if isinstance(tokens, int) else None,
+    )
 
 
 def _resource(item: JsonObject, data: JsonObject) -> Entry:
-    what = _text(data, "event_type").removeprefix("session.").replace(".", " ").replace("_", " ")
-    resource = data.get("resource")
-    name = _text(resource, "title") if isinstance(resource, Mapping) else ""
-    return Note(
-        item_id=item["id"],
-        at=item["created_at"],
-        text=f"{what.capitalize()}: {name or _text(data, 'resource_id')}",
-    )
+    kind = _text(data, "event_type")
+    given = data.get("resource")
+    resource = given if isinstance(given, Mapping) else {}
+    if kind in (DELEGATED, RETURNED):
+        return Delegation(
+            item_id=item["id"],
+            at=item["created_at"],
+            child_id=_text(data, "resource_id"),
+            agent=_text(resource, "agent") or "sub-agent",
+            task=_text(resource, "title"),
+            outcome="delegated" if kind == DELEGATED else _text(resource, "status") or "completed",
+            html=markdown.render(_text(resource, "result")),
+        )
+    what = kind.removeprefix("session.").replace(".", " ").replace("_", " ")
+    name = _text(resource, "title") or _text(data, "resource_id")
+    return Note(item_id=item["id"], at=item["created_at"], text=f"{what.capitalize()}: {name}")
 
 
 def _slash_command(item: JsonObject, data: JsonObject) -> Entry:

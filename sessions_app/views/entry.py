@@ -77,6 +77,32 @@ class Reasoning:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Delegation:
+    """A sub-agent was set to work (`outcome` is delegated), or came back: completed, failed or cancelled."""
+
+    template: ClassVar[str] = "sessions/partials/item_subagent.html"
+    item_id: str
+    at: int
+    child_id: str
+    agent: str
+    task: str
+    outcome: str
+    html: SafeString
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """From here on the model reads a summary of what was said before; the transcript keeps all of it."""
+
+    template: ClassVar[str] = "sessions/partials/item_compaction.html"
+    item_id: str
+    at: int
+    html: SafeString
+    model: str
+    tokens: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
     """An error of a turn, in the words the user can act on."""
 
@@ -101,7 +127,7 @@ class Note:
     detail: str = ""
 
 
-Entry = UserMessage | AgentMessage | ToolCall | Reasoning | Failure | Note
+Entry = UserMessage | AgentMessage | ToolCall | Reasoning | Delegation | Summary | Failure | Note
 
 
 def clip(text: str) -> Clip:

@@ -1,7 +1,5 @@
 """The pages that show sessions: the list, one session, and the fragments that keep it current."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -15,28 +13,19 @@ from omnigent.accounts.identity import Principal
 from omnigent.api.pagination import PageQuery
 from omnigent.ids import ITEM, SESSION, mint
 from sessions_app import listing, snapshot, transcript
-from sessions_app.models import Host, TunnelKind
-from sessions_app.services import access, presence
-from sessions_app.views import entries, questions, stored
+from sessions_app.services import access
+from sessions_app.views import entries, panels, questions, stored
 from sessions_app.views.answering import page, plain, principal_of
+from sessions_app.views.family import Family, family_of
+from sessions_app.views.picking import hosts_of
 
 PAGE = 40
 TAIL = 200
-STRIPS = {"idle": "Ready.", "running": "Working…", "waiting": "Waiting for sub-agents."}
+STRIPS = {"idle": "Ready.", "running": "Working…"}
 UNSENT = "The first message could not be sent yet. It is kept below; send it again."
 NEWEST_FIRST = listing.Filters(sort_by="updated_at")
 
 Shown = dict[str, Any]  # an answer of the API, read back
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HostRow:
-    """A host as the pages name it; `harnesses` maps each to True, or to a word or False for why not."""
-
-    id: str
-    name: str
-    is_online: bool
-    harnesses: Mapping[str, object]
 
 
 @require_safe
@@ -84,16 +73,18 @@ def live_page(
     items = session["items"]
     calls = stored.calls_under_way(pk, seq=session["resume_after"]) if session["status"] == "running" else []
     active = session["active_response_id"]
+    beside = panels.context(pk, seq=session["resume_after"])
     has_earlier = len(items) == transcript.SNAPSHOT_ITEMS
     context = {
         **_common(session),
+        **beside,
         "entries": entries.build(items, active_response_id=active),
         "under_way": entries.running(calls),
         "questions": questions.questions(session["pending_elicitations"], session["id"]),
         "after": session["resume_after"],
         "is_live": True,
         "earlier_url": _earlier_url(session["id"], items[0]["id"]) if has_earlier else "",
-        "strip": _strip(session),
+        "strip": _strip(session, beside["family"]),
         "notice": notice,
         "draft": draft,
         "key": key or mint("key"),
@@ -109,6 +100,7 @@ def _earlier(request: HttpRequest, session_id: str, before: str) -> HttpResponse
     items = older["data"][::-1]
     context = {
         **_common(session),
+        **panels.context(pk, seq=session["resume_after"]),
         "entries": entries.build(items),
         "is_live": False,
         "earlier_url": _earlier_url(session["id"], items[0]["id"]) if older["has_more"] else "",
@@ -141,6 +133,23 @@ def tail_fragment(request: HttpRequest, session_id: str) -> HttpResponse:
     return _fragment(
         request, way.public_id, orjson.loads(transcript.page(way.pk, ask))["data"], may_be_empty=True
     )
+
+
+@require_safe
+@page
+def family_fragment(request: HttpRequest, session_id: str) -> HttpResponse:
+    """The list of the session's sub-agents."""
+    way = access.require(principal_of(request), session_id, access.Level.READ)
+    return render(request, "sessions/partials/family.html", {"family": family_of(way.pk)})
+
+
+@require_safe
+@page
+def agent_fragment(request: HttpRequest, session_id: str) -> HttpResponse:
+    """The panel of the session's agent."""
+    session, pk = read(principal_of(request), session_id, wanted=snapshot.NO_ITEMS)
+    context = {**_common(session), "agent": panels.beside(pk).agent}
+    return render(request, "sessions/partials/agent.html", context)
 
 
 @require_safe
@@ -192,18 +201,6 @@ def pending(
     return questions.find(session["pending_elicitations"], public_id, elicitation_id), public_id
 
 
-def hosts_of(principal: Principal) -> list[HostRow]:
-    """The caller's hosts, the reachable ones first."""
-    rows = Host.objects.filter(owner=principal.user_id).order_by("name")
-    found = list(rows.values_list("public_id", "name", "configured_harnesses"))
-    online = presence.online(TunnelKind.HOST, [host_id for host_id, _, _ in found])
-    hosts = [
-        HostRow(id=host_id, name=name, is_online=host_id in online, harnesses=harnesses or {})
-        for host_id, name, harnesses in found
-    ]
-    return sorted(hosts, key=lambda host: not host.is_online)
-
-
 def _hosts_online(principal: Principal) -> int:
     return sum(host.is_online for host in hosts_of(principal))
 
@@ -226,7 +223,9 @@ def _common(session: Shown) -> Shown:
     }
 
 
-def _strip(session: Shown) -> str:
+def _strip(session: Shown, family: Family) -> str:
+    if session["status"] == "waiting":
+        return family.waiting_line
     if session["status"] != "failed":
         return STRIPS.get(session["status"], "")
     message = (session["last_task_error"] or {}).get("message")

@@ -31,14 +31,14 @@ def test_a_tool_call_is_shown_as_it_happens_and_the_same_after_a_reload(page: Pa
 
 
 def test_text_streams_into_the_page(page: Page, session: str) -> None:
-    say(page, "Count to 6 slowly")
+    say(page, "Count to 40 slowly")
 
     streaming = page.locator(".is-streaming")
     expect(streaming).to_contain_text("1")
-    assert "6" not in streaming.inner_text()
+    assert "40" not in streaming.inner_text()
     expect(page.locator(".status__word").first).to_have_text("Running")
     wait_status(page, "idle")
-    expect(page.locator(".entry--agent")).to_contain_text("6")
+    expect(page.locator(".entry--agent")).to_contain_text("40")
     assert_reload_shows_the_same(page)
 
 

@@ -1,5 +1,7 @@
 """The dashboard in a browser: starting a session, reading without scripts, small screens, the keyboard."""
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -10,7 +12,7 @@ from tests.e2e.stack import Stack
 def test_a_session_is_started_from_the_list(page: Page, stack: Stack) -> None:
     page.goto("/")
     page.get_by_role("link", name="New session").first.click()
-    page.get_by_role("radio", name="scripted").check()
+    page.get_by_role("radio", name=re.compile("^scripted")).check()
     page.get_by_label("First message").fill("Run the shell command: echo from the form")
     page.get_by_role("button", name="Start session").click()
 
@@ -47,7 +49,7 @@ def test_the_list_keeps_itself_current(page: Page, stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/", "/new", "session"])
+@pytest.mark.parametrize("path", ["/", "/new", "/agents", "session"])
 def test_pages_fit_a_phone(chromium: Browser, stack: Stack, path: str, scheme: str) -> None:
     session = stack.api.create(title="A rather long title that has to fit somewhere on a small screen")["id"]
     context = chromium.new_context(
@@ -72,7 +74,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(page: Page, stack
 
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
-    for _ in range(4):
+    for _ in range(5):
         page.keyboard.press("Tab")
     outline = page.evaluate("getComputedStyle(document.activeElement.closest('.row')).outlineStyle")
 

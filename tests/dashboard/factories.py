@@ -7,20 +7,31 @@ from typing import Any
 from django.utils import timezone
 
 from agents_app.models import Agent
+from agents_app.storage import save_bundle
 from omnigent.protocol import events, items
 from sessions_app.models import Elicitation, Host, Lease, Session, TunnelKind
-from sessions_app.services.tick import NewItem, tick_of
+from sessions_app.services.item_forms import NewItem
+from sessions_app.services.tick import tick_of
 
 RESPONSE = "resp_1"
 
 
 def an_agent(name: str = "coder", **fields: Any) -> Agent:
+    """An agent whose bundle lies in the store; nobody reads it here."""
+    save_bundle("0", b"a bundle")
     values = {"harness": "scripted", "digest": "0", "is_builtin": True, "created_at": timezone.now()}
     return Agent.objects.create(name=name, **{**values, **fields})
 
 
 def a_session(agent: Agent | None = None, **fields: Any) -> Session:
     return Session.objects.create(agent=agent or an_agent(), **fields)
+
+
+def a_child(parent: Session, title: str, **fields: Any) -> Session:
+    """A sub-agent's session."""
+    return Session.objects.create(
+        agent=parent.agent, parent=parent, root=parent, kind="sub_agent", title=title, **fields
+    )
 
 
 def a_host(

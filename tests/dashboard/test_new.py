@@ -84,6 +84,37 @@ def test_agents_that_a_host_can_run_come_first_and_the_others_say_why_not(client
 
 
 @pytest.mark.django_db
+def test_own_agents_stand_before_the_operators_with_version_and_setup_steps(client: Client) -> None:
+    own = {"is_builtin": False, "is_reusable": True, "created_by": "local"}
+    make.an_agent("helper")
+    make.an_agent("painter", harness="codex", description="Paints fences", version=2, **own)
+    make.an_agent("theirs", **{**own, "created_by": "somebody"})
+    make.a_host(harnesses={"scripted": True})
+
+    shown = client.get("/new").content.decode().split('id="agents"')[1].split("</fieldset>")[0]
+
+    assert re.findall(r'class="choice__name">(\w+)<', shown) == ["painter", "helper"]
+    assert "Paints fences" in shown and "version 2" in shown
+    assert "No online host can run it" in shown
+    assert "Install the npm package @openai/codex." in shown
+    chosen = re.search(r" checked>.*?choice__name\">(\w+)<", shown, re.S)
+    assert chosen is not None and chosen[1] == "helper"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("is_online", "is_told"), [(False, True), (True, False)], ids=["offline", "online"])
+def test_without_an_online_host_the_form_says_so_first(
+    client: Client, is_online: bool, is_told: bool
+) -> None:
+    make.an_agent()
+    make.a_host(is_online=is_online)
+
+    shown = client.get("/new").content.decode()
+
+    assert ("None of your hosts is online" in shown.split("<form")[0]) is is_told
+
+
+@pytest.mark.django_db
 def test_without_agents_the_page_says_what_to_do(client: Client) -> None:
     assert "No agent is registered" in client.get("/new").content.decode()
 

@@ -1,6 +1,6 @@
 /** Keeps the sessions list current: rows that changed are replaced by the server's newer ones. */
 import { localise } from "./clock.js";
-import { fetchPage } from "./transcript.js";
+import { fetchPage } from "./pages.js";
 
 const BUSY = 3000;
 const QUIET = 12_000;

@@ -6,7 +6,7 @@ export function newKey() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Posts `body` as JSON; returns the answer, or throws an Error with a message for people. */
+/** Posts `body`, a form as it is and all else as JSON; returns the answer, or throws an Error with a message for people. */
 export async function send(url, body, key) {
   for (let attempt = 0; ; attempt += 1) {
     const answer = await tryOnce(url, body, key);
@@ -17,15 +17,13 @@ export async function send(url, body, key) {
 }
 
 async function tryOnce(url, body, key) {
+  const isForm = body instanceof FormData;
+  const headers = { "Idempotency-Key": key, ...(isForm ? {} : { "Content-Type": "application/json" }) };
   let response;
   try {
-    response = await fetch(url, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "Idempotency-Key": key },
-      body: JSON.stringify(body),
-    });
+    response = await fetch(url, { method: "POST", headers, body: isForm ? body : JSON.stringify(body) });
   } catch {
-    return { ok: false, mayRepeat: true, message: "The server cannot be reached. Your text is kept; try again." };
+    return { ok: false, mayRepeat: true, message: "The server cannot be reached. Nothing is lost; try again." };
   }
   const answer = await response.json().catch(() => ({}));
   const error = answer.error ?? {};

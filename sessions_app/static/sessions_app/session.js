@@ -2,11 +2,14 @@
 import { answerQuestions } from "./approval.js";
 import { localise } from "./clock.js";
 import { Composer } from "./composer.js";
+import { Family, refreshAgent } from "./family.js";
+import { Notices } from "./notices.js";
+import { fetchPage } from "./pages.js";
 import { Stream } from "./stream.js";
-import { fetchPage, Transcript } from "./transcript.js";
+import { Transcript } from "./transcript.js";
 
 const WORDS = { idle: "Idle", running: "Running", waiting: "Waiting", failed: "Failed" };
-const LINES = { idle: "Ready.", running: "Working…", waiting: "Waiting for sub-agents." };
+const LINES = { idle: "Ready.", running: "Working…" };
 const HIDDEN_LIMIT = 30_000;
 const NEAR_END = 120;
 
@@ -15,7 +18,10 @@ const strip = document.getElementById("strip");
 const latest = document.getElementById("latest");
 const sessionId = page.dataset.session;
 const root = document.getElementById("transcript");
-const transcript = new Transcript({ root, base: `/c/${sessionId}`, agent: page.dataset.agent });
+const base = `/c/${sessionId}`;
+const transcript = new Transcript({ root, base, agent: page.dataset.agent });
+const notices = new Notices(document.getElementById("notices"));
+const family = new Family({ base, onChange: () => page.dataset.status === "waiting" && say(family.line) });
 const composer = new Composer({
   sessionId,
   form: document.getElementById("composer"),
@@ -27,14 +33,21 @@ function say(text) {
   if (strip.textContent !== text) strip.textContent = text;
 }
 
+function lineOf(status) {
+  return status === "waiting" ? family.line : (LINES[status] ?? "");
+}
+
 function showStatus({ status, error }) {
+  // A turn that begins tells anew what it has to do without.
+  if (status === "running" && page.dataset.status !== "running") notices.clear();
   page.dataset.status = status;
   const badge = page.querySelector(".session__line .status");
   badge.dataset.status = status;
   badge.querySelector(".status__word").textContent = WORDS[status] ?? status;
   showTitle();
-  say(status === "failed" ? failureLine(error) : (LINES[status] ?? ""));
-  if (status === "idle" || status === "failed") following(() => transcript.settle());
+  say(status === "failed" ? failureLine(error) : lineOf(status));
+  if (status === "waiting") family.changed();
+  if (status !== "running") following(() => transcript.settle());
 }
 
 function failureLine(error) {
@@ -100,6 +113,17 @@ function retrying({ attempt, max_attempts: most, delay_seconds: delay, error }) 
   say(`The model did not answer; trying again${delay ? ` in ${Math.ceil(delay)} s` : ""}${count}. ${error?.message ?? ""}`);
 }
 
+function agentChanged({ agent_name: name }) {
+  refreshAgent(base);
+  if (name) showFact("agent", name);
+  notices.add(`The agent changed${name ? `: ${name}` : ""}. The next turn runs on it as it is now.`);
+}
+
+function compaction(text) {
+  transcript.compacted();
+  say(text);
+}
+
 const shown = (change) => (event) => following(() => change(event));
 const handlers = {
   "stream.reset": reload,
@@ -107,6 +131,9 @@ const handlers = {
   "session.title": ({ title }) => showTitle(title),
   "session.model": ({ model }) => showFact("model", model),
   "session.usage": showUsage,
+  "session.agent_changed": agentChanged,
+  "session.created": () => family.changed(),
+  "session.child_session.updated": () => family.changed(),
   "session.interrupted": () => say("Interrupting…"),
   "session.input.consumed": shown(consumed),
   "response.in_progress": () => say(LINES.running),
@@ -128,9 +155,13 @@ const handlers = {
     transcript.resolve(id);
   },
   "response.retry": retrying,
-  "response.compaction.in_progress": () => say("Summarising the earlier conversation…"),
-  "response.compaction.completed": () => say(LINES.running),
-  "response.compaction.failed": () => say("The earlier conversation could not be summarised."),
+  "response.error": shown(({ error }) => notices.add(error?.message ?? "Something is not available.")),
+  "response.compaction.in_progress": shown(() => {
+    say("Summarising the conversation…");
+    transcript.compacting();
+  }),
+  "response.compaction.completed": shown(() => compaction(lineOf(page.dataset.status))),
+  "response.compaction.failed": shown(() => compaction("The conversation could not be summarised; it is unchanged.")),
 };
 
 const stream = new Stream({
@@ -140,7 +171,7 @@ const stream = new Stream({
   onState: (state) => {
     page.dataset.connection = state;
     if (state === "lost") say("Connection lost. Reconnecting…");
-    else if (strip.textContent.startsWith("Connection lost")) say(LINES[page.dataset.status] ?? "");
+    else if (strip.textContent.startsWith("Connection lost")) say(lineOf(page.dataset.status));
   },
 });
 
@@ -153,7 +184,7 @@ document.addEventListener("visibilitychange", () => {
   }
   // Browsers allow few connections per server: a tab nobody looks at gives its own back once nothing runs.
   hiddenTimer = setTimeout(() => {
-    if (document.hidden && page.dataset.status !== "running") stream.close();
+    if (document.hidden && !["running", "waiting"].includes(page.dataset.status)) stream.close();
   }, HIDDEN_LIMIT);
 });
 addEventListener("pagehide", () => stream.close());

@@ -3,6 +3,7 @@
  * server's own rendering of the stored item, so that a reload shows the same.
  */
 import { localise } from "./clock.js";
+import { clone, fetchPage, fragment } from "./pages.js";
 
 const STATES = { running: "Running", done: "Done" };
 
@@ -82,6 +83,15 @@ export class Transcript {
 
   resolve(id) {
     this.#question(id)?.remove();
+  }
+
+  /** The history is being summarised: an entry says so until that is over. */
+  compacting() {
+    if (!this.#compacting()) this.#append(clone("t-compaction", {}));
+  }
+
+  compacted() {
+    this.#compacting()?.remove();
   }
 
   /** The turn is over: what never became an item goes, what was stored without an event comes in. */
@@ -222,19 +232,13 @@ export class Transcript {
     return cards[cards.length - 1] ?? null;
   }
 
+  #compacting() {
+    return this.#root.querySelector("#compacting");
+  }
+
   #question(id) {
     return this.#root.querySelector(`[data-elicitation="${CSS.escape(id)}"]`);
   }
-}
-
-function clone(id, slots) {
-  const entry = document.getElementById(id).content.firstElementChild.cloneNode(true);
-  for (const [name, text] of Object.entries(slots)) {
-    entry.querySelector(`[data-slot=${name}]`).textContent = text;
-  }
-  const now = entry.querySelector("time");
-  now.dateTime = new Date().toISOString();
-  return entry;
 }
 
 function thoughtsBefore(entry) {
@@ -272,27 +276,4 @@ function argumentRow([name, value]) {
   text.textContent = value;
   row.append(term, text);
   return row;
-}
-
-/** The page at `url` as an inert document, tried again a few times; null when it cannot be had. */
-export async function fetchPage(url) {
-  for (const wait of [300, 1000, 3000, 0]) {
-    try {
-      const response = await fetch(url, { headers: { Accept: "text/html" }, cache: "no-store" });
-      if (response.ok) return new DOMParser().parseFromString(await response.text(), "text/html");
-      if (response.status < 500) return null;
-    } catch {
-      // The connection is down; the stream says so in the page.
-    }
-    await new Promise((resolve) => setTimeout(resolve, wait));
-  }
-  return null;
-}
-
-async function fragment(url, selector) {
-  const element = (await fetchPage(url))?.querySelector(selector);
-  if (!element) return null;
-  const adopted = document.adoptNode(element);
-  localise(adopted);
-  return adopted;
 }
