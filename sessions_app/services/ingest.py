@@ -219,6 +219,28 @@ def _synthesise_end(
     _terminal(tick, session, memory, kind(response=response))
 
 
+def _resource(tick: Tick, session: Session, memory: Memory, event: events.Event) -> None:
+    """What comes and goes is shown, and stays in the conversation."""
+    tick.append(session, event)
+    if isinstance(event, events.SessionResourceCreated):
+        resource = event.resource
+        named = {
+            "resource_id": resource.get("id"),
+            "resource_type": resource.get("type"),
+            "resource": resource,
+        }
+    else:
+        assert isinstance(event, events.SessionResourceDeleted)
+        named = {"resource_id": event.resource_id, "resource_type": event.resource_type}
+    try:
+        data = items.parse_item("resource_event", items.scrub({"event_type": event.type, **named}))
+    except items.InvalidItem:
+        return
+    response_id = memory.response_id or session.public_id
+    item = tick.add_item(session, NewItem(data=data, response_id=response_id))
+    tick.append(session, events.OutputItemDone(item=flat_item(item)))
+
+
 def _model(tick: Tick, session: Session, memory: Memory, event: events.Event) -> None:
     assert isinstance(event, events.SessionModel)
     session.reported_model = (event.model or "")[:MAX_MODEL]
@@ -261,6 +283,8 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "response.elicitation_resolved": _answered,
         "session.status": _status,
         "session.model": _model,
+        "session.resource.created": _resource,
+        "session.resource.deleted": _resource,
         TextDenied.type: _text_denied,
     }
 )

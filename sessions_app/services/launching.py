@@ -1,8 +1,11 @@
 """Launching a runner for a session: the token that binds it, and what is recorded of it."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, Final
 
 from django.conf import settings
 from django.db.models import Q
@@ -12,9 +15,16 @@ from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import runner_id_for
 from omnigent.protocol import events
 from sessions_app.models import Host, Outbox, OutboxKind, Runner, Session, TunnelKind
-from sessions_app.services import ingest, presence, recovery, turns
+from sessions_app.services import failures, ingest, presence, recovery, turns
 from sessions_app.services.memory import recall
 from sessions_app.services.tick import tick_of
+
+LOST: Final[Mapping[str, Any]] = MappingProxyType(
+    events.error_object(
+        failures.RUNNER_DISCONNECTED, "Its runner was lost, and another one took its sessions over"
+    )
+)
+"""What has become of a turn in a session that goes to a new runner with another one of its tree."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +98,7 @@ def prepare(session_pk: int, *, instead_of: str | None = None) -> Launch | None:
         replaced = session.runner_id
         for one in tick.sessions.values():
             if one.runner_id == replaced:
-                recovery.leave_runner(tick, one)
+                recovery.leave_runner(tick, one, lost=None if one.pk == session.pk else LOST)
                 one.runner_id = runner_id
         harness = session.harness_override or (session.agent.harness if session.agent else None)
         return Launch(

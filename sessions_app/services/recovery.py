@@ -1,5 +1,8 @@
 """Changing runners: what the old one was doing is over, and the new one gets what nobody has answered."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from omnigent.protocol import items
 from sessions_app.models import Item, Outbox, OutboxKind, Session
 from sessions_app.services import commands, ingest, turns
@@ -8,10 +11,11 @@ from sessions_app.services.policing import requests
 from sessions_app.services.tick import Tick, tick_of
 
 
-def leave_runner(tick: Tick, session: Session) -> None:
+def leave_runner(tick: Tick, session: Session, *, lost: Mapping[str, Any] | None = None) -> None:
     """Another runner takes over: the old one is not heard any more, and only messages are still delivered.
 
-    A response that it had begun is cancelled, with the text that was shown.
+    A response that it had begun is cancelled, with the text that was shown; or it has failed with the error
+    `lost`, where nobody asked for another runner.
     """
     session.relay_generation += 1
     Outbox.objects.filter(session=session).exclude(kind=OutboxKind.MESSAGE).delete()
@@ -19,6 +23,8 @@ def leave_runner(tick: Tick, session: Session) -> None:
     if session.has_input and not (turn is not None and turn.response_id):
         return
     ingest.flush_text(tick, session, recall(session), interrupted=True)
+    if lost is not None and not session.has_input and turns.fail(tick, session, lost):
+        return
     if turns.rest(tick, session) and session.has_input:
         turns.begin(tick, session)
 

@@ -58,11 +58,13 @@ def _outcome(child: Session) -> tuple[str, str]:
     """(status, result) of the work that began at the child's dispatch."""
     said = _last_words(child)
     error = child.last_task_error or {}
-    if child.status == Status.FAILED or error:
-        reason = f"{error.get('code', 'turn_failed')}: {error.get('message', 'The turn failed')}"
+    last = Turn.objects.filter(session=child).order_by("-id").first()
+    # That its runner was lost is forgiven a session when the next one speaks, but not its turn.
+    if child.status == Status.FAILED or error or (last and last.status == TurnStatus.FAILED):
+        code = error.get("code") or (last.error_code if last else "") or "turn_failed"
+        reason = f"{code}: {error.get('message', 'The turn failed')}"
         return "failed", _cut(f"{reason}\n\n{said}" if said else reason)
-    last = Turn.objects.filter(session=child).order_by("-id").values_list("status", flat=True).first()
-    if last in UNDONE:
+    if last and last.status in UNDONE:
         return "cancelled", _cut(said or "It was interrupted before it said anything.")
     return "completed", _cut(said)
 
