@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run serve run-cluster test check lint format bench chaos screenshots deps-system harnesses matrix clean
+.PHONY: help setup setup-dev run serve run-cluster test check lint format bench chaos screenshots deps-system harnesses matrix example clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ matrix: setup-dev ## Write the tables of harnesses in docs/agents.md (needs: mak
 
 harnesses: setup-dev ## Install the vendors' engines: Python packages and, by npm, command line tools
 	@$(BIN)/python -m scripts.harnesses
+
+example: setup ## Run an example agent: AGENT=coding-helper; MESSAGE= and ARGS= (none: list them)
+	@$(BIN)/python -m examples.run $(if $(AGENT),$(AGENT) "$$MESSAGE",--list) $(ARGS)
 
 clean: ## Remove the virtual environment and the caches; var/ stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -34,6 +34,7 @@ CORE = (
     "tests/services",
     "tests/spec",
     "tests/test_architecture.py",
+    "tests/test_agent_docs.py",
     "tests/test_docs.py",
     "tests/test_policy_docs.py",
     "tests/accounts/test_cross_site.py",
@@ -84,7 +85,7 @@ class Part:
         return [*arguments, *self.paths]
 
 
-CLUSTER = ("initdb", "postgres", "redis-server")
+CLUSTER = ("initdb", "postgres", "redis-server", "bwrap")
 PARTS = (
     Part(name="unit", about="no process, SQLite", select=f"not ({PROCESSES} or postgres)", waits=True),
     Part(
@@ -98,7 +99,7 @@ PARTS = (
     Part(
         name="e2e",
         about="real processes: one server on Daphne, SQLite",
-        select="e2e and not cluster and not browser and not chaos and not engines",
+        select="e2e and not (cluster or browser or chaos or engines or sandbox or terminal)",
         paths=("tests/cli", "tests/client", "tests/contract", "tests/e2e"),
         waits=True,
     ),
@@ -115,22 +116,24 @@ PARTS = (
         about="the vendors' own engines against a scripted model server",
         select="engines",
         paths=("tests/engines", "tests/e2e"),
-        programs=("tmux",),
+        programs=("tmux", "bwrap"),
         waits=True,
         engines=True,
     ),
     Part(
         name="sandbox",
         about="tools of agents confined by bubblewrap",
-        select="sandbox and not terminal",
-        paths=("tests/runner",),
+        select="sandbox and not terminal and not cluster",
+        paths=("tests/runner", "tests/e2e"),
         programs=("bwrap",),
+        waits=True,
     ),
     Part(
         name="terminal",
         about="the command line tool and the terminals of agents in tmux",
-        select="terminal",
-        paths=("tests/cli", "tests/runner"),
+        select="terminal and not cluster",
+        paths=("tests/cli", "tests/runner", "tests/e2e"),
+        waits=True,
         programs=("tmux", "bwrap"),
     ),
     Part(

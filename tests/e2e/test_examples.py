@@ -12,10 +12,10 @@ import pytest
 
 from examples.run import INTERRUPTED
 from tests.e2e.program import ROOT, python, wait_for
+from tests.e2e.stack import base_environ
 from tests.services.processes import private_directory
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
-KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
+pytestmark = [pytest.mark.e2e, pytest.mark.sandbox, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
@@ -24,8 +24,7 @@ def environ() -> Iterator[dict[str, str]]:
     with private_directory("examples") as directory:
         os.chown(directory, os.geteuid(), os.getegid())
         (directory / "tmp").mkdir()
-        kept = {name: value for name, value in os.environ.items() if name not in KEYS}
-        yield {**kept, "HOME": str(directory), "TMPDIR": str(directory / "tmp")}
+        yield base_environ(directory, {"TMPDIR": str(directory / "tmp")})
 
 
 def run(environ: dict[str, str], *arguments: str, expected: int = 0) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e import families
 from tests.e2e.api import texts
+from tests.e2e.conftest import SINGLE
 from tests.e2e.lead import SECONDS, call, decline, outputs, question, session, told
 from tests.e2e.stack import Stack
 
@@ -21,6 +22,9 @@ ASKING = {
         "expression": "event.type == 'request' ? {'result': 'ASK', 'reason': 'May it?'} : {}",
     },
 }
+
+# The tools are the runner's; what they ask of the server is tested on every database.
+pytestmark = pytest.mark.parametrize("flavour", [SINGLE], indirect=True)
 
 
 @pytest.fixture

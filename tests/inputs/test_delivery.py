@@ -265,7 +265,7 @@ async def expire_leases(rig: Rig) -> None:
         Lease.objects.filter(closed_at__isnull=False).update(expires_at=long_ago)
 
     await rig.run(pass_time)
-    await rig.process._reconcile()
+    await rig.process.loops.reconcile()
 
 
 def claim(session_pk: int, holder: str) -> outbox.Delivery | None:
