@@ -62,6 +62,7 @@ from omnigent_client.records.sessions import (
     Session,
     SessionRow,
 )
+from omnigent_client.records.terminals import Terminal
 from omnigent_client.streaming.rules import StreamRules
 from omnigent_client.streaming.stream import EventStream
 from omnigent_client.transport.retrying import RetryRules
@@ -132,6 +133,7 @@ __all__ = [
     "StreamRules",
     "SyncClient",
     "SyncStream",
+    "Terminal",
     "Turn",
     "TurnDenied",
     "TurnError",

@@ -14,6 +14,7 @@ from omnigent_client.resources.people import Comments, Permissions
 from omnigent_client.resources.policies import Policies
 from omnigent_client.resources.projects import Projects
 from omnigent_client.resources.server import Server, UsageReports
+from omnigent_client.resources.terminals import Terminals
 from omnigent_client.streaming.rules import StreamRules
 from omnigent_client.transport.http import Transport, open_http
 from omnigent_client.transport.retrying import RetryRules
@@ -50,6 +51,7 @@ class OmnigentClient:
         self.agents = Agents(self._transport)
         self.policies = Policies(self._transport)
         self.files = Files(self._transport)
+        self.terminals = Terminals(self._transport)
         self.elicitations = Elicitations(self._transport)
         self.projects = Projects(self._transport)
         self.permissions = Permissions(self._transport)

@@ -85,7 +85,7 @@ class Part:
         return [*arguments, *self.paths]
 
 
-CLUSTER = ("initdb", "postgres", "redis-server", "bwrap")
+CLUSTER = ("initdb", "postgres", "redis-server", "bwrap", "tmux")
 PARTS = (
     Part(name="unit", about="no process, SQLite", select=f"not ({PROCESSES} or postgres)", waits=True),
     Part(

@@ -179,6 +179,11 @@ SESSIONS = (
     of_session("GET", "/resources/files/{file_id}", Needs.READ),
     of_session("DELETE", "/resources/files/{file_id}", Needs.EDIT),
     of_session("GET", "/resources/files/{file_id}/content", Needs.READ),
+    of_session("GET", "/resources/terminals", Needs.READ),
+    of_session("POST", "/resources/terminals", Needs.EDIT),
+    of_session("GET", "/resources/terminals/{terminal_id}", Needs.READ),
+    of_session("DELETE", "/resources/terminals/{terminal_id}", Needs.EDIT),
+    of_session("GET", "/resources/terminals/{terminal_id}/attach", Needs.READ),
     of_session("POST", "/mcp", Needs.EDIT),
     of_session("POST", "/policies/evaluate", Needs.READ),
     of_session("GET", "/policies", Needs.READ),
@@ -192,10 +197,15 @@ SESSIONS = (
 )
 SOCKETS = (
     Row(SOCKET, "/v1/sessions/updates", Needs.NAME, runner=False),
+    # With `read_only` whoever may read may look on.
+    Row(SOCKET, "/v1/sessions/{session_id}/resources/terminals/{terminal_id}/attach", Needs.OWN),
     Row(SOCKET, "/v1/runners/{name}/tunnel", Needs.BINDING, runner=True, host=True),
     Row(SOCKET, "/v1/hosts/{name}/tunnel", Needs.MINE, host=True, foreign=409),
 )
-BETWEEN_REPLICAS = (Row("POST", "/internal/tunnels/{kind}/{name}", Needs.SIGNATURE),)
+BETWEEN_REPLICAS = (
+    Row("POST", "/internal/tunnels/{kind}/{name}", Needs.SIGNATURE),
+    Row(SOCKET, "/internal/tunnels/runner/{name}/channels", Needs.SIGNATURE),
+)
 TABLE: Mapping[tuple[str, str], Row] = MappingProxyType(
     {
         (row.method, row.address): row

@@ -208,3 +208,22 @@ class Verdict(BaseModel):
     action: Annotated[str, StringConstraints(pattern="^(accept|decline|cancel)$")]
     content: dict[str, str | bool | int | float | list[str] | None] | None = None
     meta: dict[str, Any] | None = Field(default=None, alias="_meta")
+
+
+class CreateTerminal(BaseModel):
+    """POST /v1/sessions/{id}/resources/terminals."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    terminal: Annotated[str, Field(min_length=1, max_length=64)]
+    session_key: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    cwd: LaunchArgument | None = None
+    sandbox: Word | None = None
+
+
+class AttachTerminal(BaseModel):
+    """WS /v1/sessions/{id}/resources/terminals/{tid}/attach."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    read_only: bool = False

@@ -62,7 +62,7 @@ class Loops:
         times, process = self._durations, self._process
         process.spawn(self._every(times.ping, self._ping))
         process.spawn(self._every(times.renew, self.renew))
-        process.spawn(self._every(times.reconcile, self._reconcile, after=times.grace))
+        process.spawn(self._every(times.reconcile, self.reconcile, after=times.grace))
         process.spawn(self._every(times.reconcile, self._look_after))
         process.spawn(self._every(times.prune, self._prune))
         process.spawn(self._every(times.index, self._index))
@@ -103,7 +103,8 @@ class Loops:
                 tunnel.lose()
                 self._process.spawn(tunnel.close(SUPERSEDED, "tunnel replaced"))
 
-    async def _reconcile(self) -> None:
+    async def reconcile(self) -> None:
+        """Settle the turns of runners that are gone, and stop what may not go on."""
         settled = await self._process.pool.run(fleet.reconcile)
         if settled:
             logger.info("sessions_settled", extra={"count": settled})

@@ -36,7 +36,7 @@ GOING_AWAY = 1012
 
 
 class Changes:
-    """A place to wait for the next change of any tunnel."""
+    """A place to wait for the next change of one kind, of any tunnel or of anybody's access."""
 
     def __init__(self) -> None:
         self._waiters: list[asyncio.Future[None]] = []
@@ -67,6 +67,7 @@ class Process:
         self.broker = Broker()
         self.tunnels = Tunnels()
         self.changes = Changes()
+        self.access_changes = Changes()
         self.rpc_key = salted_hmac("omnigent.rpc", "replicas").digest()
         self.rpc = Rpc(tunnels=self.tunnels, pool=self.pool, replica_id=self.replica_id, key=self.rpc_key)
         self.writer = Writer(
@@ -164,6 +165,7 @@ class Process:
             self.spawn(returns.settle(self, int(key)))
 
     def _access_changed(self, keys: tuple[str, ...]) -> None:
+        self.access_changes.ring()
         for key in keys or map(str, self.broker):
             self.broker.doubt(int(key))
 

@@ -5,9 +5,19 @@ from dataclasses import dataclass
 
 from omnigent.api.asgi import Application, Scope
 from omnigent.outbound import SystemResolver
-from sessions_app.consumers import agents, decisions, events, files, gate, portable, sessions, simulating
+from sessions_app.consumers import (
+    agents,
+    decisions,
+    events,
+    files,
+    gate,
+    portable,
+    sessions,
+    simulating,
+    terminals,
+)
 from sessions_app.consumers.host import HostTunnel
-from sessions_app.consumers.internal import InternalConsumer
+from sessions_app.consumers.internal import InternalChannelConsumer, InternalConsumer
 from sessions_app.consumers.runner import RunnerTunnel
 from sessions_app.consumers.stream import StreamConsumer
 from sessions_app.consumers.updates import UpdatesConsumer
@@ -19,6 +29,8 @@ SESSION = r"/v1/sessions/(?P<session_id>[^/]+)"
 AGENT = r"/v1/agents/(?P<agent_id>[^/]+)"
 MCP_SERVERS = rf"{SESSION}/agent/mcp-servers"
 MCP_SERVER = rf"{MCP_SERVERS}/(?P<name>[^/]+)"
+TERMINALS = f"{SESSION}/resources/terminals"
+TERMINAL = rf"{TERMINALS}/(?P<terminal_id>[^/]+)"
 RESOLVER = SystemResolver(threads=2)
 
 
@@ -49,6 +61,11 @@ ROUTES = (
     route(
         "POST", f"{SESSION}/resources/files", files.UploadFileConsumer.as_asgi(workshop=Workshop(places=2))
     ),
+    route("GET", TERMINALS, terminals.ListTerminalsConsumer.as_asgi()),
+    route("POST", TERMINALS, terminals.CreateTerminalConsumer.as_asgi()),
+    route("GET", TERMINAL, terminals.GetTerminalConsumer.as_asgi()),
+    route("DELETE", TERMINAL, terminals.DeleteTerminalConsumer.as_asgi()),
+    route(SOCKET, f"{TERMINAL}/attach", terminals.AttachConsumer.as_asgi()),
     route("POST", "/new", creating.NewSession.as_asgi()),
     route("POST", "/v1/sessions", sessions.CreateSessionConsumer.as_asgi()),
     route("GET", f"{SESSION}/export", portable.ExportConsumer.as_asgi(workshop=Workshop(places=2))),
@@ -70,6 +87,7 @@ ROUTES = (
     route(SOCKET, r"/v1/runners/(?P<name>[^/]+)/tunnel", RunnerTunnel.as_asgi()),
     route(SOCKET, r"/v1/hosts/(?P<name>[^/]+)/tunnel", HostTunnel.as_asgi()),
     route("POST", r"/internal/tunnels/(?P<kind>runner|host)/(?P<name>[^/]+)", InternalConsumer.as_asgi()),
+    route(SOCKET, r"/internal/tunnels/runner/(?P<name>[^/]+)/channels", InternalChannelConsumer.as_asgi()),
 )
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 import httpx
 import orjson
@@ -18,6 +19,8 @@ from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol import host_frames
 from omnigent.protocol.frames import Frame, Headers
 from sessions_app.models import Lease
+from sessions_app.tunnels import distant
+from sessions_app.tunnels.channel import Line
 from sessions_app.tunnels.registry import Tunnels
 from sessions_app.tunnels.tunnel import Tunnel, TunnelLost
 
@@ -27,6 +30,7 @@ HEAD_HEADER = "x-omnigent-rpc-head"
 CLOCK_SKEW_SECONDS = 60
 TUNNEL_GONE = 410
 PATH = "/internal/tunnels/{kind}/{name}"
+CHANNELS = "/internal/tunnels/runner/{name}/channels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,20 @@ class Rpc:
         finally:
             await _quietly_cancel(tunnel.cancel(exchange_id))
 
+    async def runner_channel(self, runner_id: str, path: str, query: str) -> Line:
+        """Open a WebSocket of a runner. Raises RUNNER_UNAVAILABLE, and CONFLICT when it takes no more."""
+        tunnel = await self._find("runner", runner_id)
+        if not isinstance(tunnel, str):
+            return await tunnel.open_channel(path, query)
+        target = f"{CHANNELS.format(name=runner_id)}?{urlencode({'path': path, 'query': query})}"
+        address = tunnel.replace("http", "ws", 1) + target
+        try:
+            return await distant.dial(address, self._proof(target, b""))
+        except distant.Refused as refused:
+            raise _remote_error(refused.status, refused.body, runner_id) from None
+        except OSError:
+            raise TunnelLost(runner_id) from None
+
     async def host(self, host_id: str, frame: host_frames.Ask, *, seconds: float) -> Frame:
         """One frame to a host and its result. Raises HOST_OFFLINE, or 504 after `seconds`."""
         tunnel = await self._find("host", host_id)
@@ -154,9 +172,11 @@ class Rpc:
 
     def _signed(self, kind: str, name: str, address: str, body: bytes) -> httpx.Request:
         path = PATH.format(kind=kind, name=name)
+        return self._http.build_request("POST", address + path, content=body, headers=self._proof(path, body))
+
+    def _proof(self, path: str, body: bytes) -> dict[str, str]:
         stamp = str(int(time.time()))
-        headers = {TIME_HEADER: stamp, SIGNATURE_HEADER: signature(self._key, stamp, path, body)}
-        return self._http.build_request("POST", address + path, content=body, headers=headers)
+        return {TIME_HEADER: stamp, SIGNATURE_HEADER: signature(self._key, stamp, path, body)}
 
     @asynccontextmanager
     async def _remote_stream(

@@ -20,6 +20,7 @@ from sessions_app.api import (
     session_policies,
     sessions,
     sharing,
+    terminals,
     titles,
     usage,
 )
@@ -53,6 +54,13 @@ session_urls = [
     path("/resources/files:copy", files.FileCopies.as_view(), name="session-file-copies"),
     path("/resources/files/<str:file_id>", files.FileItem.as_view(), name="session-file"),
     path("/resources/files/<str:file_id>/content", files.FileContent.as_view(), name="session-file-content"),
+    path("/resources/terminals", terminals.TerminalCollection.as_view(), name="session-terminals"),
+    path("/resources/terminals/<str:terminal_id>", terminals.TerminalItem.as_view(), name="session-terminal"),
+    path(
+        "/resources/terminals/<str:terminal_id>/attach",
+        terminals.TerminalAttachment.as_view(),
+        name="session-terminal-attachment",
+    ),
     path("/resources/<str:resource_id>", files.ResourceItem.as_view(), name="session-resource"),
     path("/mcp", sessions.ToolGate.as_view(), name="session-mcp"),
     path("/policies", session_policies.PolicyCollection.as_view(), name="session-policies"),

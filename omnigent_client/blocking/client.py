@@ -19,6 +19,7 @@ from omnigent_client.blocking.resources import (
     SyncRunners,
     SyncServer,
     SyncSessions,
+    SyncTerminals,
     SyncUsageReports,
 )
 from omnigent_client.client import DEFAULT_TIMEOUT, DEFAULT_URL, OmnigentClient
@@ -60,6 +61,7 @@ class SyncClient:
         self.agents = SyncAgents(client.agents, portal)
         self.policies = SyncPolicies(client.policies, portal)
         self.files = SyncFiles(client.files, portal)
+        self.terminals = SyncTerminals(client.terminals, portal)
         self.elicitations = SyncElicitations(client.elicitations, portal)
         self.projects = SyncProjects(client.projects, portal)
         self.permissions = SyncPermissions(client.permissions, portal)

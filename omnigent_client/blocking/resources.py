@@ -14,6 +14,7 @@ from omnigent_client.resources.people import Comments, Permissions
 from omnigent_client.resources.policies import Policies, SessionPolicies
 from omnigent_client.resources.projects import Projects
 from omnigent_client.resources.server import Server, UsageReports
+from omnigent_client.resources.terminals import Terminals
 from omnigent_client.streaming.stream import EventStream
 from omnigent_client.turns.sessions import Sessions
 
@@ -132,6 +133,15 @@ class SyncFiles(Face[Files]):
     content = blocking(Files.content)
     delete = blocking(Files.delete)
     copy = blocking(Files.copy)
+
+
+class SyncTerminals(Face[Terminals]):
+    """/v1/sessions/{id}/resources/terminals."""
+
+    list = blocking(Terminals.list)
+    create = blocking(Terminals.create)
+    get = blocking(Terminals.get)
+    delete = blocking(Terminals.delete)
 
 
 class SyncElicitations(Face[Elicitations]):

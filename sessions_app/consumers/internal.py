@@ -1,16 +1,19 @@
-"""Calls from other replicas: `POST /internal/tunnels/{kind}/{name}`, signed, streamed back."""
+"""Calls from other replicas: `POST /internal/tunnels/{kind}/{name}`, signed; and WebSockets to runners."""
 
 import base64
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qs
 
 import orjson
 
+from omnigent.api.asgi import Scope
 from omnigent.api.body import BodyRules
 from omnigent.api.consumer import HttpConsumer
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol import host_frames
 from sessions_app import rpc
+from sessions_app.consumers.lines import LineConsumer
 from sessions_app.running import running_process
 from sessions_app.tunnels.tunnel import Tunnel, TunnelLost
 
@@ -25,9 +28,7 @@ class InternalConsumer(HttpConsumer):
     async def handle(self) -> None:
         process = running_process()
         raw = await self.body(BodyRules(limit=BODY_BYTES, memory=MEMORY_BYTES, seconds=BODY_SECONDS))
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
-        if not rpc.is_signed(process.rpc_key, self.scope["path"], headers, raw):
-            raise OmnigentError(ErrorCode.NOT_FOUND, "Not found")
+        require_signature(process.rpc_key, self.scope, self.scope["path"], raw)
         kind, name = str(self.kwargs["kind"]), str(self.kwargs["name"])
         tunnel = await process.tunnels.arriving(kind, name)
         call = orjson.loads(raw)
@@ -73,3 +74,29 @@ class InternalConsumer(HttpConsumer):
         finally:
             if not tunnel.lost.is_set():
                 await tunnel.cancel(exchange_id)
+
+
+class InternalChannelConsumer(LineConsumer):
+    """`WS /internal/tunnels/runner/{name}/channels`: another replica's end of a runner's WebSocket."""
+
+    async def on_connect(self) -> None:
+        process = running_process()
+        query = self.scope["query_string"].decode("latin-1")
+        require_signature(process.rpc_key, self.scope, f"{self.scope['path']}?{query}", b"")
+        asked = parse_qs(query)
+        name = str(self.kwargs["name"])
+        tunnel = await process.tunnels.arriving("runner", name)
+        try:
+            if tunnel is None:
+                raise TunnelLost(name)
+            line = await tunnel.open_channel(asked["path"][0], asked["query"][0])
+        except TunnelLost as lost:
+            raise OmnigentError(lost.code, lost.message, status=rpc.TUNNEL_GONE) from None
+        await self.attend(line)
+
+
+def require_signature(key: bytes, scope: Scope, target: str, body: bytes) -> None:
+    """Raise for whoever is not one of our replicas; to them there is nothing here."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    if not rpc.is_signed(key, target, headers, body):
+        raise OmnigentError(ErrorCode.NOT_FOUND, "Not found")

@@ -1,6 +1,7 @@
 """A live tunnel of this process: one WebSocket that a runner or a host dialled, and what waits on it."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
@@ -8,8 +9,10 @@ from typing import Protocol
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import mint
 from omnigent.protocol import frames, host_frames
+from sessions_app.tunnels.channel import Channel
 
 MAX_BUFFERED = 64 * 1024 * 1024
+MAX_CHANNELS = 32
 
 SendText = Callable[[str], Awaitable[None]]
 CloseSocket = Callable[[int, str], Awaitable[None]]
@@ -128,6 +131,8 @@ class Tunnel:
         self._close = close
         self._exchanges: dict[str, Exchange] = {}
         self._calls: dict[str, asyncio.Future[frames.Frame]] = {}
+        self._channels: dict[str, Channel] = {}
+        self._lines: set[Channel] = set()
 
     def hear(self) -> None:
         """A frame came: the other end lives."""
@@ -173,6 +178,43 @@ class Tunnel:
         if self._exchanges.pop(exchange_id, None) is not None and not self.lost.is_set():
             await self.send(frames.RequestCancel(id_=exchange_id))
 
+    async def open_channel(self, path: str, query: str) -> Channel:
+        """Open a WebSocket of the runner. Raises CONFLICT when below the same resource too many are open."""
+        place = path.rpartition("/resources/")[0]
+        if sum(line.path.startswith(f"{place}/") for line in self._lines) >= MAX_CHANNELS:
+            raise OmnigentError(
+                ErrorCode.CONFLICT, f"The terminals of a session take {MAX_CHANNELS} viewers at most"
+            )
+        if self.lost.is_set():
+            raise TunnelLost(self.name)
+        channel = Channel(self, path, query)
+        self._lines.add(channel)
+        try:
+            await channel.open()
+        except BaseException:
+            await channel.close()
+            raise
+        return channel
+
+    def join(self, channel: Channel) -> str:
+        """A new id for a channel's frames."""
+        channel_id = secrets.token_hex(4)
+        while channel_id in self._channels:
+            channel_id = secrets.token_hex(4)
+        self._channels[channel_id] = channel
+        return channel_id
+
+    def part(self, channel: Channel, channel_id: str) -> None:
+        """This id is done with."""
+        if self._channels.get(channel_id) is channel:
+            del self._channels[channel_id]
+
+    def forget(self, channel: Channel) -> None:
+        """The channel has ended; the runner may still have to be told."""
+        self._lines.discard(channel)
+        for channel_id in [key for key, one in self._channels.items() if one is channel]:
+            del self._channels[channel_id]
+
     async def call(self, frame: host_frames.Ask, seconds: float) -> frames.Frame:
         """Send a host frame and wait for the result with its `request_id`."""
         request_id = frame.request_id
@@ -193,6 +235,10 @@ class Tunnel:
             exchange = self._exchanges.get(frame.id_)
             if exchange is not None and not exchange.take(frame):
                 self._exchanges.pop(frame.id_, None)
+        elif isinstance(frame, frames.WsFrame | frames.WsClose):
+            channel = self._channels.get(frame.ch_id)
+            if channel is not None:
+                channel.take(frame)
 
     def result(self, frame: host_frames.Result) -> bool:
         """Hand a host's result to its caller; false when nobody waits for it."""
@@ -211,6 +257,8 @@ class Tunnel:
         for exchange in list(self._exchanges.values()):
             exchange.lose(error)
         self._exchanges.clear()
+        for channel in list(self._lines):
+            channel.lose(error)
         for future in list(self._calls.values()):
             if not future.done():
                 future.set_exception(error)

@@ -8,6 +8,7 @@ ITEM = {"id": "item_1", "type": "message", "role": "user", "content": [{"type": 
 AGENT = {"id": "ag_1", "name": "plain", "created_at": 1}
 POLICY = {"id": "pol_1", "name": "p", "handler": "a.b", "type": "python", "enabled": True}
 FILE = {"id": "file_1", "filename": "a.txt", "bytes": 2, "metadata": {"filename": "a.txt"}}
+TERMINAL = {"id": "terminal_shell_main", "name": "shell", "metadata": {"running": True}}
 COMMENT = {"id": "c_1", "path": "a.py", "body": "Why?", "status": "draft"}
 PROJECT = {"id": "proj_1", "name": "P"}
 QUEUED = {"queued": True, "item_id": "item_1"}
@@ -339,6 +340,19 @@ CASES = [
         file_ids=["file_1"],
         body={"source_session_id": "conv_0", "file_ids": ["file_1"]},
     ),
+    case("terminals.list", f"GET {S}/resources/terminals", listed(TERMINAL), "conv_1"),
+    case(
+        "terminals.create",
+        f"POST {S}/resources/terminals",
+        TERMINAL,
+        "conv_1",
+        "shell",
+        "two",
+        cwd="src",
+        body={"terminal": "shell", "session_key": "two", "cwd": "src"},
+    ),
+    case("terminals.get", f"GET {S}/resources/terminals/t_1", TERMINAL, "conv_1", "t_1"),
+    case("terminals.delete", f"DELETE {S}/resources/terminals/t_1", {"deleted": True}, "conv_1", "t_1"),
     case("elicitations.list", f"GET {S}", {**SESSION, "pending_elicitations": []}, "conv_1", params=LIVE),
     case("elicitations.get", f"GET {S}/elicitations/elicit_1", {"status": "pending"}, "conv_1", "elicit_1"),
     case(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -16,14 +17,21 @@ PROCESS_SECONDS = 180
 STACK = pytest.StashKey[Stack]()
 
 
-@pytest.fixture(scope="session", params=[SINGLE, CLUSTER])
-def flavour(request: pytest.FixtureRequest) -> Iterator[Flavour]:
+@contextmanager
+def flavours(name: str) -> Iterator[Flavour]:
     """One process on Daphne and SQLite; two on uvicorn, PostgreSQL and Redis."""
-    if request.param == "daphne-sqlite":
-        yield Flavour(name=request.param, server="daphne", replicas=1)
+    if name == "daphne-sqlite":
+        yield Flavour(name=name, server="daphne", replicas=1)
         return
     with private_postgres() as postgres, private_redis() as redis:
-        yield Flavour(name=request.param, server="uvicorn", replicas=2, postgres=postgres, redis=redis)
+        yield Flavour(name=name, server="uvicorn", replicas=2, postgres=postgres, redis=redis)
+
+
+@pytest.fixture(scope="session", params=[SINGLE, CLUSTER])
+def flavour(request: pytest.FixtureRequest) -> Iterator[Flavour]:
+    """Each of the two configurations."""
+    with flavours(request.param) as flavour:
+        yield flavour
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ from tests.stream.servers import until
 
 Json = dict[str, Any]
 Answer = tuple[int, Json]
+Channeled = frames.WsOpen | frames.WsFrame | frames.WsClose
 
 
 @dataclass
@@ -51,11 +52,13 @@ class FakeRunner:
         self.acks: list[frames.StreamAck] = []
         self.cancelled: list[str] = []
         self.pings: list[frames.Ping] = []
+        self.channels: list[Channeled] = []
         self.answers: dict[str, Answer] = {}
         self.holds: set[str] = set()
         self.close_code: int | None = None
         self.sends_pongs = True
         self.on_post: Callable[[Json], None] = lambda body: None
+        self.on_channel: Callable[[Channeled], None] = lambda frame: None
         self._socket: Socket | None = None
         self._reading: asyncio.Task[None] | None = None
 
@@ -183,6 +186,9 @@ class FakeRunner:
                         self.say(frames.Pong(ts=frame.ts))
                 case frames.StreamAck():
                     self._acknowledged(frame)
+                case frames.WsOpen() | frames.WsFrame() | frames.WsClose():
+                    self.channels.append(frame)
+                    self.on_channel(frame)
                 case frames.RequestCancel():
                     self.cancelled.append(frame.id_)
                     for stream in self.streams.values():

@@ -27,6 +27,7 @@ REFUSALS: Mapping[int, str] = {
     413: "The body is too large.",
     415: "The body's type is not supported.",
     422: "The request does not validate.",
+    426: "This address is for WebSockets.",
     428: "The request must say which version it changes.",
     429: "Too many attempts.",
     499: "The work was cancelled.",
@@ -92,6 +93,7 @@ def good(answers: Answers | None, media: str | tuple[str, ...]) -> dict[Any, Any
 
 WORDS: Mapping[int, str] = {
     **REFUSALS,
+    101: "The WebSocket is open.",
     200: "Done.",
     201: "Made.",
     202: "Taken and committed.",
