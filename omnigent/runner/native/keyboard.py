@@ -42,13 +42,15 @@ class Keyboard:
                 raise TerminalError("The program shows something that nobody expected.")
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def enter(self, prompt: str, *, is_taken: Fact) -> None:
+    async def enter(self, prompt: str, *, is_taken: Fact, is_busy: Fact) -> None:
         """Type a prompt, and press Enter for as long as it stands in the input field.
 
         A program that has just started may show its field before it reads keys: what does not appear there
-        is typed again.
+        is typed again. What stood there before, given back by an interrupt or left by a person, must not
+        become a part of the prompt.
         """
         async with self._hands:
+            await self._have_room(is_busy)
             for _ in range(_TRIES):
                 await self.ready()
                 await self._pane.paste(self._program.typed(prompt))
@@ -60,6 +62,29 @@ class Keyboard:
                     return
                 await self._pane.press("Enter")
                 await self._seen(self._is_empty, _SETTLE_SECONDS)
+
+    async def _have_room(self, is_busy: Fact) -> None:
+        """Empty the input field; while the program works, wait instead: the key would interrupt it.
+
+        Its screen alone does not tell: with text in the field it may not say that it works.
+        """
+        await self.ready()
+        while is_busy() and self._program.holds_text(await self._pane.screen()):
+            if self._pane.exited:
+                raise TerminalError("the program has ended")
+            await asyncio.sleep(_LOOK_SECONDS)
+        if not is_busy():
+            await self._clear()
+
+    async def _clear(self) -> None:
+        """Empty the input field of a program that rests.
+
+        The key is pressed once only, since the second time in an empty field ends the program.
+        """
+        screen = await self._pane.screen()
+        if self._program.holds_text(screen) and not self._program.is_working(screen):
+            await self._pane.press("C-c")
+            await self._seen(self._is_empty, _SETTLE_SECONDS)
 
     def _is_empty(self, screen: str) -> bool:
         return self._program.is_ready(screen) and not self._program.holds_text(screen)
@@ -83,8 +108,7 @@ class Keyboard:
                     return True
                 screen = await self._pane.screen()
                 if self._program.is_ready(screen) and not self._program.is_working(screen):
-                    if self._program.holds_text(screen):
-                        await self._pane.press("C-c")
+                    await self._clear()
                     return is_over()
             return is_over()
 

@@ -48,7 +48,8 @@ class Progress:
 
 class Memory:
     """`progress` is where reading is; the file has it as of the last mark that the server has caught up with,
-    so that a successor reads again what may not have arrived.
+    so that a successor reads again what may not have arrived. Used by one thread, since each call of `save`
+    writes the same file.
     """
 
     def __init__(self, directory: Path) -> None:

@@ -41,14 +41,17 @@ class Mirror:
 
     async def close(self, seconds: float) -> None:
         """Give what waits so many seconds."""
-        if self._worker is not None:
-            try:
-                async with asyncio.timeout(seconds):
-                    await self.delivered()
-            except TimeoutError:
-                log.warning("not everything was mirrored", extra={"session": self._session_id})
-            self._worker.cancel()
-            await asyncio.gather(self._worker, return_exceptions=True)
+        worker = self._worker
+        if worker is None:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self.delivered()
+        except TimeoutError:
+            log.warning("not everything was mirrored", extra={"session": self._session_id})
+        finally:
+            worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
 
     def _wake(self) -> None:
         if self._worker is None or self._worker.done():

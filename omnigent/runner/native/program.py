@@ -42,6 +42,14 @@ class Place:
     transcript: Path
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Link:
+    """A record's own id and that of the record which it follows; each is empty when it has none."""
+
+    own: str = ""
+    follows: str = ""
+
+
 class Desk(Protocol):
     """What a program's hooks ask of the session."""
 
@@ -76,6 +84,10 @@ class NativeProgram(Protocol):
 
     def transcript(self, conversation: str) -> Path | None:
         """Where a conversation that it went on with is kept; None when there is none yet."""
+        ...
+
+    def link(self, record: Mapping[str, Any]) -> Link:
+        """After which record this one comes; an empty link when the file is in the conversation's order."""
         ...
 
     def read(self, record: Mapping[str, Any]) -> Sequence[Entry]:

@@ -1,7 +1,7 @@
 """From the entries of a transcript to the session's events, and to what the program is at."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from omnigent.runner.history import CANCELLED_OUTPUT
 from omnigent.runner.native.entries import Dropped, Ended, Entry, Item, Sampled, Thought, Told, UserSaid
 from omnigent.runner.native.memory import Memory, Typed
 from omnigent.runner.native.mirror import Mirror
+from omnigent.runner.native.order import Order, Record
 from omnigent.runner.native.program import NativeProgram, Place
 from omnigent.runner.native.tail import Tail
 
@@ -32,6 +33,7 @@ class Reader:
         self._mirror = mirror
         self._attended = attended
         self._tail: Tail | None = None
+        self._order = Order(program.link)
         self.is_busy = False
         self.ended: Ended | None = None
         self.changed = asyncio.Event()
@@ -44,9 +46,10 @@ class Reader:
         progress = self._memory.progress
         if self._tail is None or str(self._tail.path) != str(place.transcript):
             self.read()
+            self._read_rest()
             if progress.transcript != str(place.transcript):
                 progress.transcript, progress.offset = str(place.transcript), 0
-            self._tail = Tail(place.transcript, progress.offset)
+            self._open(place.transcript, progress.offset)
         self._memory.conversation = place.conversation
         self._memory.save()
 
@@ -54,12 +57,13 @@ class Reader:
         """Read what a predecessor left unread, then close what the end of its program left open."""
         progress = self._memory.progress
         if progress.transcript:
-            self._tail = Tail(Path(progress.transcript), progress.offset)
+            self._open(Path(progress.transcript), progress.offset)
             self.read()
         self.broken_off()
 
     def broken_off(self) -> None:
         """The program is gone: what it was at has no end of its own."""
+        self._read_rest()
         for call_id, response_id in self._memory.progress.open_calls.items():
             data = {"call_id": call_id, "output": CANCELLED_OUTPUT}
             self._post_item("function_call_output", data, f"{call_id}:cancelled", response_id)
@@ -68,17 +72,40 @@ class Reader:
         self.is_busy = False
         self.changed.set()
 
-    def read(self) -> bool:
-        """Take everything that has come; whether there was anything."""
-        found = False
-        while self._tail is not None and (records := self._tail.read()):
-            found = True
-            for record, offset in records:
-                for entry in self._program.read(record):
-                    self._take(entry)
-                self._memory.progress.offset = offset
+    def read(self) -> None:
+        """Take everything that has come."""
+        if self._tail is None:
+            return
+        while records := self._tail.read():
+            for record, _ in records:
+                self._take_all(self._order.put(record))
+            self._note_progress()
+        if self._order.holds_some:
+            self._take_all(self._order.overdue())
+            self._note_progress()
+
+    def _open(self, transcript: Path, offset: int) -> None:
+        self._tail = Tail(transcript, offset)
+        self._order = Order(self._program.link)
+        for record in self._tail.passed():
+            self._order.know(record)
+
+    def _read_rest(self) -> None:
+        """Take also what waits for records that will not come any more."""
+        if self._order.holds_some:
+            self._take_all(self._order.rest())
+            self._note_progress()
+
+    def _note_progress(self) -> None:
+        """A successor begins at a place behind which nothing waits."""
+        if self._tail is not None and not self._order.holds_some:
+            self._memory.progress.offset = self._tail.offset
             self._mirror.then(self._memory.mark())
-        return found
+
+    def _take_all(self, records: Iterable[Record]) -> None:
+        for record in records:
+            for entry in self._program.read(record):
+                self._take(entry)
 
     # -- entries -----------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 EXITED: Final = "program_exited"
 _LOOK_SECONDS: Final = 0.1
-_LAST_POSTS_SECONDS: Final = 2.0
+_LAST_POSTS_SECONDS: Final = 1.0
 _TAIL_LINES: Final = 15
 
 
@@ -141,23 +141,27 @@ class Seat:
 
     async def send(self, prompt: Typed) -> None:
         """Type a prompt. Raises ModelError when the program has ended."""
-        await asyncio.to_thread(self.memory.will_type, prompt)
+        self.memory.will_type(prompt)
         await self._typed(prompt)
 
     async def _typed(self, prompt: Typed) -> None:
         assert self._keyboard is not None and self._pane is not None
         try:
-            await self._keyboard.enter(prompt.text, is_taken=lambda: prompt not in self.memory.waiting)
+            await self._keyboard.enter(
+                prompt.text,
+                is_taken=lambda: prompt not in self.memory.waiting,
+                is_busy=lambda: self.reader.is_busy,
+            )
         except TerminalError as exc:
             raise ModelError(EXITED, await self._said(self._pane, str(exc))) from exc
 
     async def over(self) -> Ended:
         """Wait until nothing that was typed is left to do. Raises ModelError when the program ends before."""
-        while self.reader.is_busy or self.memory.waiting:
+        while not self._rests():
             self.reader.changed.clear()
             pane, watching = self._pane, self._watching
             if pane is None or watching is None or watching.done():
-                if self.reader.is_busy or self.memory.waiting:
+                if not self._rests():
                     raise ModelError(EXITED, await self._said(pane, "") if pane else "The program was ended.")
                 break
             changed = asyncio.create_task(self.reader.changed.wait())
@@ -174,15 +178,19 @@ class Seat:
         if self._keyboard is None or not self.is_running:
             return
         self.reader.read()
-        if not (self.reader.is_busy or self.memory.waiting):
+        if self._rests():
             return
         try:
-            if not await self._keyboard.interrupt(is_over=lambda: not self.reader.is_busy):
+            if not await self._keyboard.interrupt(is_over=self._rests):
                 # It gave the prompt back as if it had never been entered, and its transcript is silent.
                 self.memory.drop()
                 self.reader.give_up(Ended(kind="interrupted"))
         except TerminalError as exc:
             log.info("not interrupted", extra={"error": str(exc)})
+
+    def _rests(self) -> bool:
+        """Nothing is being done, and nothing was typed of which the transcript does not tell yet."""
+        return not (self.reader.is_busy or self.memory.waiting)
 
     # -- hooks -------------------------------------------------------------------------------------------
 

@@ -38,6 +38,12 @@ class Tail:
             return []
         return list(self._records(data))
 
+    def passed(self) -> Iterator[dict[str, Any]]:
+        """The records before `offset`, which were read by somebody else."""
+        before, end = Tail(self.path), self.offset
+        while before.offset < end and (records := before.read()):
+            yield from (record for record, offset in records if offset <= end)
+
     def _records(self, data: bytes) -> Iterator[tuple[dict[str, Any], int]]:
         whole, newline, _ = data.rpartition(b"\n")
         if not newline and len(data) >= LONGEST_LINE:

@@ -14,7 +14,7 @@ from omnigent.runner.harnesses.claude_native import asking, transcript
 from omnigent.runner.harnesses.engine import EngineSettings
 from omnigent.runner.harnesses.programs import located
 from omnigent.runner.native.entries import Entry
-from omnigent.runner.native.program import Desk, Launch, Start
+from omnigent.runner.native.program import Desk, Launch, Link, Start
 
 PROGRAM: Final = "claude"
 INSTALL: Final = "npm install -g @anthropic-ai/claude-code@2.1.197"
@@ -164,6 +164,9 @@ class ClaudeNative:
 
     async def hooked(self, event: Json, desk: Desk) -> Json:
         return await asking.answer(event, desk, is_planning=self._mode == "plan")
+
+    def link(self, record: Json) -> Link:
+        return Link(own=str(record.get("uuid") or ""), follows=str(record.get("parentUuid") or ""))
 
     def read(self, record: Json) -> Sequence[Entry]:
         return transcript.entries(record)
