@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from omnigent.runner.harnesses.rows import HARNESSES as RUN_HERE
 from omnigent.spec.capabilities import HARNESSES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,10 +43,12 @@ def written(document: str) -> str:
 
 
 def capability_table() -> str:
-    """A row for each harness of ours."""
+    """A row for each harness that our runner has."""
     heads = ("harness", *(name.replace("_", " ") for name in (*FACTS, *ABILITIES)))
     rows = []
     for name, info in HARNESSES.items():
+        if name not in RUN_HERE:
+            continue
         facts = [str(getattr(info.capabilities, fact)) for fact in FACTS]
         abilities = ["yes" if getattr(info.capabilities, ability) else "no" for ability in ABILITIES]
         rows.append((f"`{name}`", *facts, *abilities))
