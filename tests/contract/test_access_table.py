@@ -153,7 +153,8 @@ def mistakes(row: Row, who: Who, reply: Reply) -> list[str]:
         is_let_in = reply.status not in REFUSED or row.needs is Needs.NOTHING
         return [] if is_let_in else [f"{where}: {reply.status} {text[:200]}"]
     found = [] if reply.status == wanted else [f"{where}: {reply.status} instead of {wanted} {text[:200]}"]
-    told = [word for word in foreign_to(who) if word in text]
+    # As words: an id of random digits may well spell a name.
+    told = [word for word in foreign_to(who) if re.search(rf"\b{re.escape(word)}\b", text)]
     return [*found, *(f"{where} tells {word!r}: {text[:200]}" for word in told)]
 
 

@@ -9,7 +9,8 @@ from typing import Any
 class Prompt:
     """`user_text` is the last message of the user; `tool_outputs` are the results given since then.
 
-    `said` is all of it: pairs of speaker (`user`, `assistant` or `tool`) and text, in order.
+    `said` is all of it: pairs of speaker (`user`, `assistant` or `tool`) and text, in order. `wants_form`
+    says that the answer has to be an object of a form.
     """
 
     model: str
@@ -18,6 +19,7 @@ class Prompt:
     tools: tuple[str, ...]
     size: int
     said: tuple[tuple[str, str], ...] = ()
+    wants_form: bool = False
 
 
 def plain_text(content: object) -> str:
@@ -28,8 +30,14 @@ def plain_text(content: object) -> str:
     return "\n".join(str(block["text"]) for block in blocks if isinstance(block, Mapping) and "text" in block)
 
 
-def prompt_of(body: Mapping[str, Any], said: Iterable[tuple[str, str]], tools: Iterable[str]) -> Prompt:
-    """`said` as in Prompt."""
+def prompt_of(
+    body: Mapping[str, Any],
+    said: Iterable[tuple[str, str]],
+    tools: Iterable[str],
+    *,
+    wants_form: bool = False,
+) -> Prompt:
+    """`said` and `wants_form` as in Prompt."""
     user_text = ""
     outputs: list[str] = []
     whole = tuple(said)
@@ -45,4 +53,5 @@ def prompt_of(body: Mapping[str, Any], said: Iterable[tuple[str, str]], tools: I
         tools=tuple(tools),
         size=len(str(body)) // 4,
         said=whole,
+        wants_form=wants_form,
     )

@@ -24,8 +24,10 @@ class ResponsesAnswer:
 
     @staticmethod
     def prompt(body: Mapping[str, Any]) -> Prompt:
-        tools = (str(tool.get("name")) for tool in body.get("tools", ()))
-        return prompt_of(body, _said(body.get("input", "")), tools)
+        said = body.get("input", "")
+        form = (body.get("text") or {}).get("format") or {}
+        wants_form = form.get("type") == "json_schema"
+        return prompt_of(body, _said(said), [*_names(body), *_added(said)], wants_form=wants_form)
 
     @staticmethod
     def failure(step: Fail) -> Any:
@@ -53,6 +55,13 @@ class ResponsesAnswer:
 
     def call(self, call: Call) -> bytes:
         call_id = call.call_id or f"call_{uuid.uuid4().hex[:24]}"
+        if call.is_custom:
+            text = call.arguments_text
+            custom = {"type": "custom_tool_call", "call_id": call_id, "name": call.name, "input": ""}
+            data = self._close() + self._add(custom)
+            data += self._event("response.custom_tool_call_input.delta", **self._part(), delta=text)
+            data += self._event("response.custom_tool_call_input.done", **self._part(), input=text)
+            return data + self._done(input=text)
         item = {"type": "function_call", "call_id": call_id, "name": call.name, "arguments": ""}
         data = self._close() + self._add(item)
         for fragment in fragments(call.arguments_text):
@@ -163,12 +172,25 @@ def _usage(tokens: Tokens) -> dict[str, Any]:
     }
 
 
+def _names(holder: Mapping[str, Any]) -> Iterator[str]:
+    """The names of the tools that it has, without those of the groups that they may be in."""
+    for tool in holder.get("tools") or ():
+        yield from _names(tool) if "tools" in tool else (str(tool.get("name")),)
+
+
+def _added(source: object) -> Iterator[str]:
+    """The names of tools that came in the course of the conversation."""
+    for item in source if isinstance(source, list) else ():
+        if item.get("type") == "additional_tools":
+            yield from _names(item)
+
+
 def _said(source: object) -> Iterator[tuple[str, str]]:
     if isinstance(source, str):
         yield "user", source
         return
     for item in source if isinstance(source, list) else ():
-        if item.get("type") == "function_call_output":
+        if item.get("type") in {"function_call_output", "custom_tool_call_output"}:
             yield "tool", plain_text(item.get("output"))
         elif "role" in item:
             yield item["role"], plain_text(item.get("content"))

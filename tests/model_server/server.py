@@ -46,14 +46,22 @@ _JSON = {"content-type": "application/json"}
 class ModelServer:
     """Listens on loopback inside `async with`; keeps the `requests` and the number of `connections` so far.
 
-    Scripted replies are used up in order; after them `respond` decides, by default an echo.
+    Scripted replies are used up in order; after them `respond` decides, by default an echo. Requests that
+    `aside` knows are not of the conversation: `respond` answers them, and they are not kept.
     """
 
-    def __init__(self, *, port: int = 0, respond: Callable[[Prompt], Reply] = converse) -> None:
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        respond: Callable[[Prompt], Reply] = converse,
+        aside: Callable[[Prompt], bool] = lambda _: False,
+    ) -> None:
         self.requests: list[Recorded] = []
         self.connections = 0
         self._port = port
         self._respond = respond
+        self._aside = aside
         self._replies: deque[Reply] = deque()
         self._arrived = asyncio.Condition()
         self._handlers: set[asyncio.Task[Any]] = set()
@@ -124,8 +132,11 @@ class ModelServer:
             return
         body = json.loads(request.body)
         recorded = Recorded(method=request.method, path=request.path, headers=request.headers, body=body)
-        reply = self._replies.popleft() if self._replies else self._respond(vendor.prompt(body))
-        self.requests.append(recorded)
+        prompt = vendor.prompt(body)
+        is_aside = self._aside(prompt)
+        reply = self._replies.popleft() if self._replies and not is_aside else self._respond(prompt)
+        if not is_aside:
+            self.requests.append(recorded)
         async with self._arrived:
             self._arrived.notify_all()
         async with exchange.watched(recorded.left):

@@ -28,11 +28,15 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool call; several in a row are parallel calls. Arguments given as text are sent as they are."""
+    """A tool call; several in a row are parallel calls. Arguments given as text are sent as they are.
+
+    A custom tool, which only the Responses API has, takes text for its input.
+    """
 
     name: str
     arguments: Mapping[str, Any] | str = field(default_factory=dict)
     call_id: str = ""
+    is_custom: bool = False
 
     @property
     def arguments_text(self) -> str:

@@ -78,11 +78,15 @@ async def test_a_pass_takes_as_many_statements_for_a_large_tree_as_for_a_small_o
 
 
 async def test_without_budgets_a_tree_takes_two_statements_more(rig: Spending) -> None:
-    taken = []
-    for trees in (1, 1, 5):
-        for _ in range(trees):
-            await spent(rig, await rig.session(), 2)
-        taken.append(await statements(rig))
+    async def most(trees: int) -> int:
+        """Of several passes, as a late bell may have had a tree looked at before one of them."""
+        taken = []
+        for _ in range(3):
+            for _ in range(trees):
+                await spent(rig, await rig.session(), 2)
+            taken.append(await statements(rig))
+        return max(taken)
 
-    _, one, five = taken
+    await most(1)
+    one, five = await most(1), await most(5)
     assert five - one == 4 * 2

@@ -12,7 +12,7 @@ import pytest
 from omnigent.ids import runner_id_for
 from omnigent.runner.tools import comments, conversations, stored_files
 from omnigent.runner.tools.base import ToolContext, ToolError
-from omnigent.spec.types import AgentSpec, BuiltinTool, OsEnv
+from omnigent.spec.types import AgentSpec, BuiltinTool, OsEnv, Sandbox
 from sessions_app.models import Session
 from sessions_app.process import Process
 from tests.factories import make_bundled_agent
@@ -20,7 +20,11 @@ from tests.runner.tool_rig import tool_context
 from tests.sessions.uploading import new_session
 
 DECLARED = ("upload_file", "download_file", "list_files", "search_conversations", "export_agent")
-SPEC = AgentSpec(name="a", os_env=OsEnv(), builtin_tools=tuple(BuiltinTool(name=name) for name in DECLARED))
+SPEC = AgentSpec(
+    name="a",
+    os_env=OsEnv(sandbox=Sandbox(type="none")),
+    builtin_tools=tuple(BuiltinTool(name=name) for name in DECLARED),
+)
 TOOLS = {**comments.granted(SPEC), **stored_files.granted(SPEC), **conversations.granted(SPEC)}
 RUNNER = runner_id_for("binding")
 LOST = "file_" + "0" * 32
