@@ -192,10 +192,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _until_ended(options: argparse.Namespace) -> int:
-    """Ctrl-C ends it by itself; SIGTERM is made to do the same."""
+    """Ctrl-C and SIGTERM end it, also where whoever started it had signals ignored."""
     task = asyncio.current_task()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     return await run(options)
 
 
