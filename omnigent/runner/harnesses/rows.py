@@ -119,5 +119,14 @@ HARNESSES: Final[Mapping[str, HarnessRow]] = MappingProxyType(
             install="npm install -g @anthropic-ai/claude-code@2.1.197",
             **_ANTHROPIC,
         ),
+        "codex-native": HarnessRow(
+            adapter=f"{_IN}.codex_native.program:CodexNative",
+            samples_with="openai-responses",
+            terminal="tmux",
+            program="codex",
+            login=".codex/auth.json",
+            install="npm install -g @openai/codex@0.169.0",
+            **_OPENAI,
+        ),
     }
 )

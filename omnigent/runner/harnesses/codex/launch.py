@@ -26,7 +26,9 @@ _SWITCHED_OFF: Final = (
     *("browser_use_full_cdp_access", "computer_use", "daemon_auto_start", "enable_request_compression"),
     *("goals", "guardian_approval", "hooks", "image_generation", "in_app_browser", "memories"),
     *("plugin_sharing", "plugins", "remote_plugin", "shell_snapshot", "skill_mcp_dependency_install"),
-    *("tool_suggest", "unbounded_connection_retries", "view_image", "workspace_dependencies"),
+    # A command on a terminal would take further input, which nobody is asked about.
+    *("tool_suggest", "unbounded_connection_retries", "unified_exec_tty", "view_image"),
+    *("workspace_dependencies",),
 )
 
 

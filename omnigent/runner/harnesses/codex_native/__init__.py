@@ -1,0 +1,1 @@
+"""The `codex-native` harness: Codex in its own terminal."""
