@@ -131,7 +131,12 @@ class Pane:
         if self._closed:
             return self._last
         start = ("-S", str(-scrollback)) if scrollback > 0 else ()
-        text = await self._server.run("capture-pane", "-p", "-t", self.target, *start)
+        try:
+            text = await self._server.run("capture-pane", "-p", "-t", self.target, *start)
+        except TerminalError:
+            if self._closed or self._ended.is_set():
+                return self._last  # it was closed meanwhile
+            raise
         return text.rstrip()[-MOST_SCREEN:]
 
     # -- the end ---------------------------------------------------------------------------------------
