@@ -17,7 +17,7 @@ from omnigent.runner.native.program import Desk, Launch, Link, Start
 
 PROGRAM: Final = "codex"
 INSTALL: Final = "npm install -g @openai/codex@0.169.0"
-_KEY_NAME: Final = "OMNIGENT_CODEX_KEY"
+_KEY_NAME: Final = "CODEX_PROVIDER_KEY"
 _OPENAI: Final = "https://api.openai.com/v1"
 _TRUE: Final = frozenset({"true", "yes", "on", "1"})
 _PATIENCE_SECONDS: Final = 7 * 86_400
