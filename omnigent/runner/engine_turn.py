@@ -65,7 +65,7 @@ class EngineTurn:
         Only completion is announced here; the other ends are the caller's to announce.
         """
         self._announcer.start()
-        request = self._request()
+        request = self._settings.request(self._history)
         if self._engine.samples_itself:
             verdict = await self.may_sample(request)
             if not verdict.is_allowed:
@@ -80,16 +80,6 @@ class EngineTurn:
                 await stream.aclose()
         await self._review(request, answer)
         self._announcer.completed(self._usage)
-
-    def _request(self) -> ModelRequest:
-        settings = self._settings
-        return ModelRequest(
-            model=settings.model,
-            instructions=settings.instructions,
-            items=self._history.model_input(),
-            tools=(*settings.tools, *settings.client_tools),
-            reasoning_effort=settings.reasoning_effort,
-        )
 
     async def _take(self, event: SampleEvent) -> None:
         if isinstance(event, TextDelta):

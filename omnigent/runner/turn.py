@@ -47,6 +47,16 @@ class TurnSettings:
     reasoning_effort: str | None = None
     max_samples: int = 1000
 
+    def request(self, history: History) -> ModelRequest:
+        """All that the model is to see of the session now."""
+        return ModelRequest(
+            model=self.model,
+            instructions=self.instructions,
+            items=history.model_input(),
+            tools=(*self.tools, *self.client_tools),
+            reasoning_effort=self.reasoning_effort,
+        )
+
 
 class TurnContext(Protocol):
     """Keeps what is sent within the model's context window."""
@@ -102,7 +112,9 @@ class Turn:
         """
         self._announcer.start()
         for _ in range(self._settings.max_samples):
-            request, sample = await self._answer(await self._context.fit(self._request()))
+            request, sample = await self._answer(
+                await self._context.fit(self._settings.request(self._history))
+            )
             is_allowed = await self._review(request, sample)
             if not sample.calls or not is_allowed:
                 self._announcer.completed(self._usage)
@@ -126,16 +138,6 @@ class Turn:
         shorter = await self._context.fit(request, overflowed=True)
         await self._ask_policy(shorter)
         return shorter, await self._sample(shorter)
-
-    def _request(self) -> ModelRequest:
-        settings = self._settings
-        return ModelRequest(
-            model=settings.model,
-            instructions=settings.instructions,
-            items=self._history.model_input(),
-            tools=(*settings.tools, *settings.client_tools),
-            reasoning_effort=settings.reasoning_effort,
-        )
 
     async def _ask_policy(self, request: ModelRequest) -> None:
         """A refused model request fails the turn as `policy_denied`, with the policy's reason as message."""

@@ -27,7 +27,6 @@ from omnigent.runner.harnesses.base import (
     SampleEvent,
     TextDelta,
     ToolCall,
-    Usage,
 )
 from omnigent.runner.harnesses.draining import drain
 from omnigent.runner.harnesses.failures import (
@@ -41,6 +40,7 @@ from omnigent.runner.harnesses.failures import (
     unreachable,
     unusable,
 )
+from omnigent.runner.harnesses.messages_usage import COUNTED, MessagesUsage
 from omnigent.runner.harnesses.retry import RetryLoop
 
 CONNECT_SECONDS: Final = 10.0
@@ -159,7 +159,7 @@ class _Answer:
         self._cut_calls: list[ToolCall] = []
         self._reason = ""
         self._model = ""
-        self._counts: dict[str, int] = {}
+        self._used = MessagesUsage()
 
     def read(self, event: object) -> Iterator[SampleEvent]:
         reader = _READERS.get(fields.text(event, "type"))
@@ -217,33 +217,17 @@ class _Answer:
         reason = _REASONS.get(self._reason, "stop")
         if reason != "length":
             yield from self._cut_calls
-        yield self._usage()
+        yield self._used.of(self._model)
         yield Finished(reason)
 
     def _count(self, usage: object) -> None:
-        """Counts are cumulative; an event that leaves one out does not reset it."""
-        for name in _COUNTED:
-            self._counts[name] = fields.count(usage, name) or self._counts.get(name, 0)
         details = fields.child(usage, "output_tokens_details")
-        self._counts["thinking"] = fields.count(details, "thinking_tokens") or self._counts.get("thinking", 0)
-
-    def _usage(self) -> Usage:
-        counts = self._counts
-        read, written = counts["cache_read_input_tokens"], counts["cache_creation_input_tokens"]
-        # Here, unlike at other providers, the input count leaves the cached part out.
-        input_tokens = counts["input_tokens"] + read + written
-        return Usage(
-            input_tokens=input_tokens,
-            output_tokens=counts["output_tokens"],
-            reasoning_tokens=counts["thinking"],
-            cache_read_input_tokens=read,
-            cache_creation_input_tokens=written,
-            context_tokens=input_tokens + counts["output_tokens"],
-            model=self._model,
+        self._used.add(
+            {name: fields.count(usage, name) for name in COUNTED},
+            thinking=fields.count(details, "thinking_tokens"),
         )
 
 
-_COUNTED: Final = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _READERS: Final[Mapping[str, Callable[[_Answer, object], Iterator[SampleEvent]]]] = {
     "message_start": _Answer.start,
     "content_block_start": _Answer.block_start,

@@ -7,7 +7,7 @@ from omnigent.runner.harnesses.base import ModelError, ToolSchema
 from omnigent.runner.harnesses.rows import HARNESSES
 from omnigent.runner.remote import agents
 from omnigent.runner.tools import workspace_files
-from omnigent.runner.tools.answers import as_json, asked, optional_text, schema_of, whole_number
+from omnigent.runner.tools.answers import as_json, asked, next_cursor, optional_text, page_query, schema_of
 from omnigent.runner.tools.base import Tool, ToolContext, text_argument
 from omnigent.spec.types import AgentSpec
 
@@ -28,12 +28,9 @@ class ListAgents:
     )
 
     async def run(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
-        query = {"limit": str(whole_number(arguments, "limit", 20, 1, MOST_LISTED))}
-        if (cursor := optional_text(arguments, "cursor")) is not None:
-            query["after"] = cursor
+        query = page_query(arguments, MOST_LISTED)
         page = await asked(agents.listed(context.api, **query))
-        more = page.get("last_id") if page.get("has_more") else None
-        return as_json({"agents": page.get("data", []), "next_cursor": more})
+        return as_json({"agents": page.get("data", []), "next_cursor": next_cursor(page)})
 
 
 class GetAgent:

@@ -77,3 +77,15 @@ def whole_number(arguments: Mapping[str, Any], name: str, default: int, low: int
     if not low <= number <= high:
         raise ToolError(f"{name}: must be from {low} to {high}")
     return number
+
+
+def page_query(arguments: Mapping[str, Any], most: int) -> dict[str, str]:
+    """The query of one page, from a tool's `limit` and `cursor`; raises ToolError."""
+    query = {"limit": str(whole_number(arguments, "limit", 20, 1, most))}
+    cursor = optional_text(arguments, "cursor")
+    return query if cursor is None else {**query, "after": cursor}
+
+
+def next_cursor(page: Mapping[str, Any]) -> object:
+    """What gets the page after this one, None when it is the last."""
+    return page.get("last_id") if page.get("has_more") else None

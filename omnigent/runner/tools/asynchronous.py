@@ -17,6 +17,7 @@ from omnigent.runner.tools.answers import as_json, schema_of
 from omnigent.runner.tools.base import Tool, ToolContext, ToolError, text_argument
 from omnigent.runner.tools.families import Family
 from omnigent.runner.tools.inbox import READ_INBOX, RESULT_CHARS, Inbox
+from omnigent.runner.tools.tasks import Tasks
 from omnigent.spec.types import AgentSpec
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,10 @@ class BackgroundCalls:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks = Tasks(
+            most=MOST_AT_ONCE,
+            refusal=f"at most {MOST_AT_ONCE} calls may run in the background at one time",
+        )
 
     @property
     def has_work(self) -> bool:
@@ -39,26 +43,20 @@ class BackgroundCalls:
         return bool(self._tasks)
 
     async def close(self) -> None:
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await self._tasks.close()
 
     def start(self, name: str, arguments: Mapping[str, Any], inbox: Inbox) -> str:
         """Begin a call; its handle. Raises ToolError when too many run."""
-        if len(self._tasks) >= MOST_AT_ONCE:
-            raise ToolError(f"at most {MOST_AT_ONCE} calls may run in the background at one time")
+        self._tasks.require_room()
         handle = f"mcpop_{secrets.token_hex(16)}"
-        task = asyncio.create_task(self._run(handle, name, arguments, inbox), name=f"background-{name}")
-        self._tasks[handle] = task
-        task.add_done_callback(lambda _: self._tasks.pop(handle, None))
+        self._tasks.start(handle, self._run(handle, name, arguments, inbox))
         return handle
 
     async def cancel(self, handle: str) -> bool:
         """End a call; false when none of this handle runs."""
-        task = self._tasks.get(handle)
+        task = self._tasks.cancel(handle)
         if task is None:
             return False
-        task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await self._home.cancel_tool(handle)
         return True

@@ -4,12 +4,12 @@ The server asks a person before a policy is added, whatever other policies there
 """
 
 import asyncio
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from omnigent.runner.api import ServerRefused, ServerUnreachable
 from omnigent.runner.harnesses.base import ToolSchema
+from omnigent.runner.tools.answers import Refused, as_json
 from omnigent.runner.tools.base import ToolContext, ToolError, text_argument
 
 SERVER_SECONDS: Final = 30.0
@@ -49,7 +49,7 @@ class AddPolicy:
                 added = await context.api.add_policy(context.session_id, policy)
         except (ToolError, ServerRefused, ServerUnreachable, TimeoutError) as exc:
             return _failure("The policy was not added.", exc, self._seconds)
-        return _text(
+        return as_json(
             {
                 "policy_id": added.get("id"),
                 **{key: added.get(key) for key in ("name", "type", "handler", "enabled")},
@@ -77,7 +77,7 @@ class PolicyRegistry:
                 listed = await context.api.policy_registry()
         except (ServerRefused, ServerUnreachable, TimeoutError) as exc:
             return _failure("The policies cannot be listed.", exc, self._seconds)
-        return _text({"policies": listed.get("data", [])})
+        return as_json({"policies": listed.get("data", [])})
 
 
 def _policy(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,26 +97,9 @@ def _policy(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def _failure(error: str, cause: Exception, seconds: float) -> str:
     if isinstance(cause, ServerRefused):
-        details = f"HTTP {cause.status}: {_said(cause.text)}"
+        details = str(Refused(cause))
     elif isinstance(cause, TimeoutError):
         details = f"The server did not answer within {seconds:g} s."
     else:
         details = str(cause)
-    return _text({"error": error, "details": details})
-
-
-def _said(text: str) -> str:
-    """The server's message without the object around it, or all of what it sent."""
-    try:
-        body = json.loads(text)
-    except ValueError:
-        return text
-    said = body.get("error", body.get("detail")) if isinstance(body, Mapping) else None
-    message = said.get("message") if isinstance(said, Mapping) else said
-    if isinstance(message, str):
-        return message
-    return json.dumps(message, ensure_ascii=False) if message else text
-
-
-def _text(answer: Mapping[str, Any]) -> str:
-    return json.dumps(answer, ensure_ascii=False)
+    return as_json({"error": error, "details": details})

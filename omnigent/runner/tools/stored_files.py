@@ -8,7 +8,7 @@ from typing import Any, Final
 from omnigent.runner.harnesses.base import ToolSchema
 from omnigent.runner.remote import files
 from omnigent.runner.tools import workspace_files
-from omnigent.runner.tools.answers import as_json, asked, optional_text, schema_of, whole_number
+from omnigent.runner.tools.answers import as_json, asked, next_cursor, optional_text, page_query, schema_of
 from omnigent.runner.tools.base import Tool, ToolContext, ToolError, text_argument
 from omnigent.spec.types import AgentSpec
 
@@ -91,12 +91,11 @@ class ListFiles:
     )
 
     async def run(self, arguments: Mapping[str, Any], context: ToolContext) -> str:
-        query = {"limit": str(whole_number(arguments, "limit", 20, 1, MOST_LISTED))}
-        if (cursor := optional_text(arguments, "cursor")) is not None:
-            query["after"] = cursor
+        query = page_query(arguments, MOST_LISTED)
         page = await asked(files.listed(context.api, context.session_id, **query))
-        more = page.get("last_id") if page.get("has_more") else None
-        return as_json({"files": [_shown(row) for row in page.get("data", [])], "next_cursor": more})
+        return as_json(
+            {"files": [_shown(row) for row in page.get("data", [])], "next_cursor": next_cursor(page)}
+        )
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:

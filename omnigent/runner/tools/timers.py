@@ -10,6 +10,7 @@ from omnigent.runner.rooms import Home
 from omnigent.runner.tools.answers import as_json, optional_text, schema_of
 from omnigent.runner.tools.asynchronous import wake
 from omnigent.runner.tools.base import Tool, ToolContext, ToolError, number_argument, text_argument
+from omnigent.runner.tools.tasks import Tasks
 from omnigent.spec.types import AgentSpec
 
 MOST_TIMERS: Final = 50
@@ -22,7 +23,7 @@ class Timers:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks = Tasks(most=MOST_TIMERS, refusal=f"a session has at most {MOST_TIMERS} timers")
 
     @property
     def has_work(self) -> bool:
@@ -30,24 +31,18 @@ class Timers:
         return bool(self._tasks)
 
     async def close(self) -> None:
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await self._tasks.close()
 
     def start(self, seconds: float, note: str, *, repeat: bool) -> str:
         """Begin a timer; its id. Raises ToolError when there are too many."""
-        if len(self._tasks) >= MOST_TIMERS:
-            raise ToolError(f"a session has at most {MOST_TIMERS} timers")
+        self._tasks.require_room()
         timer_id = f"timer_{secrets.token_hex(8)}"
-        task = asyncio.create_task(self._run(timer_id, seconds, note, repeat), name=timer_id)
-        self._tasks[timer_id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(timer_id, None))
+        self._tasks.start(timer_id, self._run(timer_id, seconds, note, repeat))
         return timer_id
 
     def cancel(self, timer_id: str) -> bool:
         """End a timer; false when there is none of this id."""
-        task = self._tasks.get(timer_id)
-        return task is not None and task.cancel()
+        return self._tasks.cancel(timer_id) is not None
 
     async def _run(self, timer_id: str, seconds: float, note: str, repeat: bool) -> None:  # noqa: FBT001 - a tool's argument handed on
         times = 0

@@ -1,12 +1,11 @@
 """What the hooks of Claude Code ask, and the answers in its form."""
 
-import json
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from omnigent.runner.harnesses.base import ApprovalRequest, ToolCall
+from omnigent.runner.harnesses.base import ToolCall
+from omnigent.runner.native.asking import Json, ask_person, call_of, specific, text_of
 from omnigent.runner.native.program import Desk, Place
 
 HOOKS: Final = (
@@ -15,8 +14,6 @@ HOOKS: Final = (
 )
 _DIALOGS: Final = frozenset({"AskUserQuestion", "ExitPlanMode"})
 """Tools that are a dialog: their answer is given at the terminal."""
-
-Json = Mapping[str, Any]
 
 
 async def answer(event: Json, desk: Desk, *, is_planning: bool) -> Json:
@@ -43,44 +40,31 @@ async def _before(event: Json, desk: Desk, *, is_planning: bool) -> Json:
     verdict = await desk.permit(_call_of(event))
     if verdict.is_allowed and (is_planning or event.get("tool_name") in _DIALOGS):
         return {}
-    decision = {
-        "permissionDecision": "allow" if verdict.is_allowed else "deny",
-        "permissionDecisionReason": "" if verdict.is_allowed else verdict.refusal,
-    }
-    return {"hookSpecificOutput": {"hookEventName": "PreToolUse", **decision}}
+    return specific(
+        "PreToolUse",
+        permissionDecision="allow" if verdict.is_allowed else "deny",
+        permissionDecisionReason="" if verdict.is_allowed else verdict.refusal,
+    )
 
 
 def _call_of(event: Json) -> ToolCall:
-    return ToolCall(
-        call_id=str(event.get("tool_use_id") or f"toolu_{secrets.token_hex(12)}"),
-        name=str(event["tool_name"]),
-        arguments=json.dumps(event.get("tool_input") or {}, ensure_ascii=False),
-    )
+    return call_of(event, prefix="toolu")
 
 
 async def _permission(event: Json, desk: Desk) -> Json:
-    """The program would open a dialog: the session's people get the question instead."""
     if event.get("tool_name") in _DIALOGS:
         return {}
     call = _call_of(event)
-    request = ApprovalRequest(
-        elicitation_id=f"elicit_native_{secrets.token_hex(16)}",
-        message=f"Claude Code asks whether it may use {call.name}.",
-        preview=call.arguments,
-    )
-    allowed = await desk.ask(request) == "accept"
-    decision = {"behavior": "allow"} if allowed else {"behavior": "deny", "message": "A person said no."}
-    return {"hookSpecificOutput": {"hookEventName": "PermissionRequest", "decision": decision}}
+    return await ask_person(call, desk, f"Claude Code asks whether it may use {call.name}.")
 
 
 async def _after(event: Json, desk: Desk) -> Json:
     response = event.get("tool_response")
-    output = response if isinstance(response, str) else json.dumps(response, ensure_ascii=False)
-    verdict = await desk.review(_call_of(event), output)
+    verdict = await desk.review(_call_of(event), text_of(response))
     if verdict.is_allowed:
         return {}
     shown = _replaced(response, f"[Result suppressed by policy: {verdict.reason}]")
-    return {"hookSpecificOutput": {"hookEventName": "PostToolUse", "updatedToolOutput": shown}}
+    return specific("PostToolUse", updatedToolOutput=shown)
 
 
 def _replaced(response: object, text: str, key: str = "") -> Any:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from omnigent.runner.harnesses.base import ModelError
+from omnigent.runner.harnesses.claude_code import EFFORTS, PATIENCE_SECONDS, QUIET
 from omnigent.runner.harnesses.claude_native import asking, transcript
 from omnigent.runner.harnesses.engine import EngineSettings
 from omnigent.runner.harnesses.programs import located
@@ -18,34 +19,14 @@ from omnigent.runner.native.program import Desk, Launch, Link, Start
 
 PROGRAM: Final = "claude"
 INSTALL: Final = "npm install -g @anthropic-ai/claude-code@2.1.197"
-_PATIENCE_SECONDS: Final = 7 * 86_400
-"""How long the program waits for a hook: a person may be asked in between."""
 _PROMPT: Final = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}"
 _RULE: Final = re.compile(r"─{20}")
 _PLACEHOLDERS: Final = ("Press up to edit queued messages", 'Try "')
-_EFFORTS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "minimal": "low",
-        "low": "low",
-        "medium": "medium",
-        "high": "high",
-        "xhigh": "xhigh",
-        "max": "max",
-        "ultra": "max",
-    }
-)
 _FIXED: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
-        "CLAUDE_CODE_DISABLE_FEEDBACK_SURVEY": "1",
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1",
+        **QUIET,
         "CLAUDE_CODE_DISABLE_TERMINAL_TITLE": "1",
-        "DISABLE_AUTOUPDATER": "1",
-        "DISABLE_ERROR_REPORTING": "1",
         "DISABLE_INSTALLATION_CHECKS": "1",
-        "DISABLE_TELEMETRY": "1",
-        "DISABLE_UPDATES": "1",
         "LANG": "C.UTF-8",
     }
 )
@@ -83,7 +64,7 @@ class ClaudeNative:
             *("--model", launch.model, "--permission-mode", self._mode),
             *("--resume" if launch.conversation else "--session-id", conversation),
         ]
-        if effort := _EFFORTS.get(launch.effort or ""):
+        if effort := EFFORTS.get(launch.effort or ""):
             command += ["--effort", effort]
         if launch.instructions.strip():
             prompt = files / "prompt.md"
@@ -131,7 +112,7 @@ class ClaudeNative:
         file.chmod(0o600)
 
     def _hook_settings(self, hook: str) -> Json:
-        entry = {"hooks": [{"type": "command", "command": hook, "timeout": _PATIENCE_SECONDS}]}
+        entry = {"hooks": [{"type": "command", "command": hook, "timeout": PATIENCE_SECONDS}]}
         return {
             "disableAllHooks": False,
             "skipDangerousModePermissionPrompt": True,

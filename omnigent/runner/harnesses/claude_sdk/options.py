@@ -7,9 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, cast, get_args
 
-from claude_agent_sdk import ClaudeAgentOptions, EffortLevel, HookMatcher, PermissionMode
+from claude_agent_sdk import ClaudeAgentOptions, HookMatcher, PermissionMode
 
 from omnigent.runner.harnesses.base import ModelError, ModelRequest, ToolSchema
+from omnigent.runner.harnesses.claude_code import EFFORTS, PATIENCE_SECONDS, QUIET
 from omnigent.runner.harnesses.claude_sdk.gate import Gate
 from omnigent.runner.harnesses.claude_sdk.offering import SERVER_NAME, server_of
 from omnigent.runner.harnesses.engine import EngineSettings
@@ -28,44 +29,23 @@ _TOOLS: Final = (
 )
 """Of the program's own tools those whose work ends with the turn and that need no screen of its own."""
 
-_PATIENCE_SECONDS: Final = 7 * 86_400
-"""How long the program waits for a hook or for one of our tools: a person may be asked in between."""
-
 _SHELL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_EFFORTS: Final[Mapping[str, EffortLevel]] = MappingProxyType(
-    {
-        "minimal": "low",
-        "low": "low",
-        "medium": "medium",
-        "high": "high",
-        "xhigh": "xhigh",
-        "max": "max",
-        "ultra": "max",
-    }
-)
 _FIXED: Final[Mapping[str, str]] = MappingProxyType(
     {
+        **QUIET,
         "API_FORCE_IDLE_TIMEOUT": "1",
         "CLAUDE_AGENT_SDK_CLIENT_APP": "",
-        "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
         "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
         "CLAUDE_CODE_DISABLE_CRON": "1",
-        "CLAUDE_CODE_DISABLE_FEEDBACK_SURVEY": "1",
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
-        "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1",
         "CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS": "1",
         "CLAUDE_CODE_MAX_RETRIES": "7",
         "CLAUDE_CODE_MCP_AUTO_BACKGROUND_MS": "0",
         "CLAUDE_CODE_SKIP_MCP_DEBUG_LOG_FILES": "1",
-        "DISABLE_AUTOUPDATER": "1",
-        "DISABLE_ERROR_REPORTING": "1",
-        "DISABLE_TELEMETRY": "1",
-        "DISABLE_UPDATES": "1",
         "ENABLE_TOOL_SEARCH": "false",
-        "MCP_TOOL_TIMEOUT": str(_PATIENCE_SECONDS * 1000),
-        "CLAUDE_CODE_MCP_TOOL_IDLE_TIMEOUT": str(_PATIENCE_SECONDS * 1000),
-        "CLAUDE_CODE_SDK_MCP_TOOL_IDLE_TIMEOUT": str(_PATIENCE_SECONDS * 1000),
+        "MCP_TOOL_TIMEOUT": str(PATIENCE_SECONDS * 1000),
+        "CLAUDE_CODE_MCP_TOOL_IDLE_TIMEOUT": str(PATIENCE_SECONDS * 1000),
+        "CLAUDE_CODE_SDK_MCP_TOOL_IDLE_TIMEOUT": str(PATIENCE_SECONDS * 1000),
     }
 )
 
@@ -139,7 +119,7 @@ def options_of(
     settings: EngineSettings, launch: Launch, gate: Gate, *, session_id: str, resumes: bool
 ) -> ClaudeAgentOptions:
     """Everything but what depends on this process. Raises ModelError for a setting that cannot be."""
-    patient = float(_PATIENCE_SECONDS)
+    patient = float(PATIENCE_SECONDS)
     return ClaudeAgentOptions(
         model=launch.model,
         cwd=settings.workspace,
@@ -161,7 +141,7 @@ def options_of(
         include_partial_messages=True,
         session_id=None if resumes else session_id,
         resume=session_id if resumes else None,
-        effort=_EFFORTS.get(launch.effort or ""),
+        effort=EFFORTS.get(launch.effort or ""),
         thinking={"type": "disabled"} if launch.effort == "none" else None,
         extra_args={"thinking-display": "summarized"} if launch.effort != "none" else {},
         max_buffer_size=64 * 1024 * 1024,

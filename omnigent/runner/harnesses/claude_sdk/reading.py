@@ -19,9 +19,9 @@ from omnigent.runner.harnesses.base import (
     Retry,
     SampleEvent,
     TextDelta,
-    Usage,
 )
 from omnigent.runner.harnesses.claude_sdk.failing import FINAL_STATUSES, provider_error
+from omnigent.runner.harnesses.messages_usage import COUNTED, MessagesUsage
 
 _REASONS: Final[Mapping[str, str]] = {
     "max_tokens": "length",
@@ -47,7 +47,7 @@ class Reader:
         self._failure: ModelError | None = None
         self._reason = ""
         self._model = ""
-        self._counts: dict[str, int] = {}
+        self._used = MessagesUsage()
 
     @property
     def is_over(self) -> bool:
@@ -81,7 +81,7 @@ class Reader:
         match event.get("type"):
             case "message_start":
                 message = _object(event.get("message"))
-                self._counts = {}
+                self._used = MessagesUsage()
                 self._model = str(message.get("model") or "")
                 self._count(_object(message.get("usage")))
             case "content_block_delta":
@@ -90,7 +90,7 @@ class Reader:
                 self._reason = str(_object(event.get("delta")).get("stop_reason") or "")
                 self._count(_object(event.get("usage")))
             case "message_stop":
-                yield self._usage()
+                yield self._used.of(self._model)
             case _:
                 pass
 
@@ -104,30 +104,10 @@ class Reader:
             yield ReasoningDelta(thought)
 
     def _count(self, usage: Mapping[str, Any]) -> None:
-        """Counts are cumulative within a message; an event that leaves one out does not reset it."""
-        for name in (
-            "input_tokens",
-            "output_tokens",
-            "cache_read_input_tokens",
-            "cache_creation_input_tokens",
-        ):
-            self._counts[name] = _number(usage.get(name)) or self._counts.get(name, 0)
-        thinking = _number(_object(usage.get("output_tokens_details")).get("thinking_tokens"))
-        self._counts["thinking"] = thinking or self._counts.get("thinking", 0)
-
-    def _usage(self) -> Usage:
-        counts = self._counts
-        read, written = counts["cache_read_input_tokens"], counts["cache_creation_input_tokens"]
-        # The provider's input count leaves the cached part out.
-        input_tokens = counts["input_tokens"] + read + written
-        return Usage(
-            input_tokens=input_tokens,
-            output_tokens=counts["output_tokens"],
-            reasoning_tokens=counts["thinking"],
-            cache_read_input_tokens=read,
-            cache_creation_input_tokens=written,
-            context_tokens=input_tokens + counts["output_tokens"],
-            model=self._model,
+        details = _object(usage.get("output_tokens_details"))
+        self._used.add(
+            {name: _number(usage.get(name)) for name in COUNTED},
+            thinking=_number(details.get("thinking_tokens")),
         )
 
     # -- the program's own words -----------------------------------------------------------------------
