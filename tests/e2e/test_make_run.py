@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,6 @@ from tests.e2e.stream import Stream
 from tests.services.processes import free_port
 
 pytestmark = pytest.mark.e2e
-ANSWER_SECONDS = 5
 
 
 @contextmanager
@@ -37,16 +35,14 @@ def made(directory: Path) -> Iterator[tuple[Program, str]]:
             process.kill()
 
 
-def answer_in(program: Program, url: str, seconds: float) -> float:
-    """How long the first answer took."""
-    started = time.monotonic()
+def answer_in(program: Program, url: str, seconds: float) -> None:
+    """Wait for the first answer."""
 
     def answers() -> bool:
         assert program.is_running, program.log()
         return is_healthy(url)
 
     wait_for(answers, seconds=seconds, what="make run answers")
-    return time.monotonic() - started
 
 
 def assert_nothing_left(directory: Path, program: Program) -> None:
@@ -83,12 +79,15 @@ def test_make_run_serves_a_turn_and_leaves_no_process_behind(tmp_path: Path, num
         assert_nothing_left(tmp_path, program)
 
 
-def test_a_second_make_run_answers_within_five_seconds(tmp_path: Path) -> None:
+def test_a_second_make_run_sets_nothing_up_again(tmp_path: Path) -> None:
     with made(tmp_path) as (program, url):
         answer_in(program, url, 60)
         program.stop()
     with made(tmp_path) as (program, url):
-        assert answer_in(program, url, 60) < ANSWER_SECONDS
+        answer_in(program, url, 60)
+        # How fast that is, `make bench` says (cold start).
+        assert "installing" not in program.log()
+        assert "creating" not in program.log()
         program.stop()
         assert_nothing_left(tmp_path, program)
 
