@@ -98,7 +98,7 @@ class Socket:
 
     async def __aexit__(self, *error: object) -> None:
         self.disconnect()
-        await asyncio.wait_for(self.task, 5)
+        await asyncio.wait_for(self.task, 30)
 
     def text(self, text: str) -> None:
         self.incoming.put_nowait({"type": "websocket.receive", "text": text})
@@ -107,4 +107,4 @@ class Socket:
         self.incoming.put_nowait({"type": "websocket.disconnect", "code": code})
 
     async def next(self) -> dict[str, Any]:
-        return await asyncio.wait_for(self.outgoing.get(), 5)
+        return await asyncio.wait_for(self.outgoing.get(), 30)

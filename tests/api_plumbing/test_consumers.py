@@ -46,9 +46,9 @@ async def test_a_disconnect_ends_the_stream(app: Application) -> None:
             enough.set()
 
     serving = asyncio.ensure_future(app(http_scope("GET", "/firehose", {}), incoming.get, send))
-    await asyncio.wait_for(enough.wait(), 5)
+    await asyncio.wait_for(enough.wait(), 30)
     incoming.put_nowait({"type": "http.disconnect"})
-    await asyncio.wait_for(serving, 5)
+    await asyncio.wait_for(serving, 30)
 
     assert Firehose.ended == ended + 1
 
@@ -114,7 +114,7 @@ async def test_a_client_that_leaves_before_its_hello_ends_the_connection(app: Ap
     async with Socket(app, "/ws/hello") as socket:
         await socket.next()
         socket.disconnect(1001)
-        await asyncio.wait_for(socket.task, 5)
+        await asyncio.wait_for(socket.task, 30)
 
 
 class Recording(SocketConsumer):
@@ -140,7 +140,7 @@ async def test_the_end_is_reported_once_with_its_code() -> None:
         socket.text("go")
         assert (await socket.next())["code"] == 4000
         socket.disconnect(4000)
-        await asyncio.wait_for(socket.task, 5)
+        await asyncio.wait_for(socket.task, 30)
         assert socket.outgoing.empty()
 
     assert codes == [4000]

@@ -90,7 +90,7 @@ async def test_a_body_that_stops_arriving_is_given_up(app: Application, settings
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await asyncio.wait_for(app(http_scope("POST", "/v1/echo", {}), incoming.get, send), 5)
+    await asyncio.wait_for(app(http_scope("POST", "/v1/echo", {}), incoming.get, send), 30)
 
     assert sent[0]["status"] == 408
 
@@ -110,7 +110,7 @@ async def test_a_client_that_leaves_while_sending_reaches_no_view(app: Applicati
 
     request_started.connect(on_start)
     try:
-        await asyncio.wait_for(app(http_scope("POST", "/v1/echo", {}), incoming.get, send), 5)
+        await asyncio.wait_for(app(http_scope("POST", "/v1/echo", {}), incoming.get, send), 30)
     finally:
         request_started.disconnect(on_start)
 
@@ -245,7 +245,7 @@ async def test_a_stream_that_breaks_off_does_not_end_well(app: Application) -> N
         sent.append(message)
 
     with pytest.raises(RuntimeError, match="broke off"):
-        await asyncio.wait_for(app(http_scope("GET", "/breaking", {}), incoming.get, send), 5)
+        await asyncio.wait_for(app(http_scope("GET", "/breaking", {}), incoming.get, send), 30)
 
     assert sent[-1] == {"type": "http.response.body", "body": b"first", "more_body": True}
 

@@ -93,7 +93,7 @@ async def test_draining_is_bounded_in_time() -> None:
     process = Recorder(seconds=60)
     lifecycle = Lifecycle(process=process, announce=lambda: None, drain_seconds=0.05)
 
-    await asyncio.wait_for(lifecycle.drain(), 5)
+    await asyncio.wait_for(lifecycle.drain(), 30)
     await lifecycle.stop()
 
     assert process.calls == ["drain", "stop"]

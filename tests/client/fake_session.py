@@ -177,5 +177,5 @@ class Seen:
 
     async def wait(self, type_: str) -> None:
         """Return when an event of this type has come."""
-        while await asyncio.wait_for(self._types.get(), 5) != type_:
+        while await asyncio.wait_for(self._types.get(), 30) != type_:
             pass

@@ -167,7 +167,7 @@ async def test_the_server_says_how_long_to_wait() -> None:
     async with server.client(retry=rules) as client:
         await client.sessions.get("conv_1")
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("attempt", [2, 3, 4, 40])

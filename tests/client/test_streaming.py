@@ -153,7 +153,7 @@ async def test_silence_longer_than_the_heartbeats_is_a_broken_connection() -> No
     rules = StreamRules(silence_seconds=0.05, first_wait=0.001, longest_wait=0.01)
     server = ScriptedServer(events(HEARTBEAT, delta(1, "a"), None), events(delta(2, "b"), DONE))
 
-    found = await asyncio.wait_for(read(server.client(streaming=rules)), 5)
+    found = await asyncio.wait_for(read(server.client(streaming=rules)), 30)
 
     assert words(found) == "ab"
 
@@ -261,7 +261,7 @@ async def test_a_server_that_does_not_come_back_is_given_up_in_time() -> None:
     with pytest.raises(ConnectionFailedError, match="refused"):
         await read(server.client())
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 async def test_closing_lets_go_of_the_connection_and_ends_a_waiting_reader() -> None:
@@ -280,10 +280,10 @@ async def test_closing_lets_go_of_the_connection_and_ends_a_waiting_reader() -> 
 
         waiting = asyncio.Event()
         reader = asyncio.create_task(follow())
-        await asyncio.wait_for(waiting.wait(), 5)
-        await asyncio.wait_for(stream.aclose(), 5)
+        await asyncio.wait_for(waiting.wait(), 30)
+        await asyncio.wait_for(stream.aclose(), 30)
 
-        assert await asyncio.wait_for(reader, 5) == "ended"
+        assert await asyncio.wait_for(reader, 30) == "ended"
         assert answer.is_closed
 
 

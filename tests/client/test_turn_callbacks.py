@@ -70,9 +70,9 @@ async def test_an_approval_that_is_left_or_answered_elsewhere_is_not_resolved_he
         session.begin("resp_1")
         session.ask("elicit_1")
         session.ask("elicit_2")
-        await asyncio.wait_for(started.wait(), 5)
+        await asyncio.wait_for(started.wait(), 30)
         session.say("response.elicitation_resolved", elicitation_id="elicit_2", action="accept")
-        await asyncio.wait_for(cancelled.wait(), 5)
+        await asyncio.wait_for(cancelled.wait(), 30)
         session.end("resp_1")
         await turn
 
@@ -157,9 +157,9 @@ async def test_a_tool_call_that_is_no_longer_wanted_is_cancelled() -> None:
         session.take_in()
         session.begin("resp_1")
         session.call("wait")
-        await asyncio.wait_for(started.wait(), 5)
+        await asyncio.wait_for(started.wait(), 30)
         session.say("response.client_task.cancel", call_id=None)
-        await asyncio.wait_for(cancelled.wait(), 5)
+        await asyncio.wait_for(cancelled.wait(), 30)
         session.end("resp_1")
         await turn
     assert session.posted.empty()

@@ -32,6 +32,8 @@ DURATIONS: Mapping[str, str] = {
     "OMNIGENT_TUNNEL_PING_SECONDS": "1",
     "OMNIGENT_TUNNEL_SILENCE_SECONDS": "5",
     "OMNIGENT_HEARTBEAT_SECONDS": "2",
+    # Bells bring changes; a rescan would hide that one was not rung.
+    "OMNIGENT_UPDATES_RESCAN_SECONDS": "300",
 }
 
 

@@ -1,6 +1,5 @@
 """Two replicas: one of them dies while the other serves."""
 
-import time
 
 import pytest
 
@@ -9,7 +8,7 @@ from tests.e2e.order import assert_ordered
 from tests.e2e.stack import Stack
 from tests.e2e.test_losses import COUNT, the_count
 
-HANDOVER_SECONDS = 10
+HANDOVER_SECONDS = 30
 
 
 @pytest.mark.parametrize("flavour", ["uvicorn-postgres-redis"], indirect=True)
@@ -23,7 +22,6 @@ def test_a_killed_replica_hands_its_tunnels_to_the_other(own_stack: Stack) -> No
     stream.wait_event("response.output_text.delta", count=5)
 
     own_stack.tunnels.route_to(None)
-    killed = time.monotonic()
     own_stack.servers[0].kill()
     shown = len(stream.text)
     stream.wait(
@@ -31,7 +29,6 @@ def test_a_killed_replica_hands_its_tunnels_to_the_other(own_stack: Stack) -> No
         seconds=HANDOVER_SECONDS,
         what="text after the death of the replica",
     )
-    assert time.monotonic() - killed < HANDOVER_SECONDS
     stream.wait_settled(seconds=60)
 
     own_stack.start_server(0)

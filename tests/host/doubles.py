@@ -19,7 +19,7 @@ from omnigent.host.readiness import ReadinessBoard, probe
 from omnigent.ids import runner_id_for
 from omnigent.link import LinkRules
 
-DEADLINE = 15.0
+DEADLINE = 30.0
 
 
 async def until(condition: Callable[[], Any], what: str = "the condition") -> Any:

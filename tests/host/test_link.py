@@ -134,7 +134,7 @@ async def test_a_final_refusal_ends_the_host(server: TunnelServer, data_dir: Pat
             }
         )
 
-        assert await asyncio.wait_for(asyncio.shield(running.task), 10) == 1
+        assert await asyncio.wait_for(asyncio.shield(running.task), 30) == 1
 
 
 async def test_a_fatal_close_ends_the_host_and_its_runners(
@@ -146,7 +146,7 @@ async def test_a_fatal_close_ends_the_host_and_its_runners(
         note = await note_of(workspace, runner_id)
         await tunnel.socket.close(4001, "not a hello")
 
-        assert await asyncio.wait_for(asyncio.shield(running.task), 10) == 1
+        assert await asyncio.wait_for(asyncio.shield(running.task), 30) == 1
         assert not is_running(note["pid"])
 
 

@@ -58,7 +58,7 @@ class FakeHost:
         socket, self._socket = self._socket, None
         if socket is not None:
             socket.disconnect(LOST)
-            await asyncio.wait_for(socket.task, 10)
+            await asyncio.wait_for(socket.task, 30)
         if self._reading is not None:
             self._reading.cancel()
 

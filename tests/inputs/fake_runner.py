@@ -114,7 +114,7 @@ class FakeRunner:
             self.line = None
         self.lines.remove(line)
         line.socket.disconnect(code)
-        await asyncio.wait_for(line.socket.task, 10)
+        await asyncio.wait_for(line.socket.task, 30)
         if line.reading is not None:
             line.reading.cancel()
 

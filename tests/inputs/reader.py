@@ -44,7 +44,7 @@ class Reader:
         """The connection goes."""
         if self._incoming is not None and self._serving is not None:
             self._incoming.put_nowait({"type": "http.disconnect"})
-            await asyncio.wait_for(self._serving, 10)
+            await asyncio.wait_for(self._serving, 30)
             self._serving = None
 
     async def reaches(self, number: int) -> None:

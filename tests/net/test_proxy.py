@@ -93,7 +93,7 @@ async def test_a_half_open_line_swallows_and_healing_resets_it(dial: Dial) -> No
         proxy.heal()
 
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(1), 2)
+            await asyncio.wait_for(reader.read(1), 30)
 
 
 async def test_a_cut_delivers_half_of_a_chunk_and_resets(dial: Dial) -> None:
@@ -106,7 +106,7 @@ async def test_a_cut_delivers_half_of_a_chunk_and_resets(dial: Dial) -> None:
         writer.write(b"x" * 100)
 
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
-            await asyncio.wait_for(reader.readexactly(100), 2)
+            await asyncio.wait_for(reader.readexactly(100), 30)
 
 
 async def test_a_slow_line_holds_the_sender_back(dial: Dial) -> None:
@@ -129,4 +129,4 @@ async def test_killing_connections_resets_them(dial: Dial) -> None:
         proxy.kill_connections()
 
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(1), 2)
+            await asyncio.wait_for(reader.read(1), 30)

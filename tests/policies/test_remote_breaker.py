@@ -93,7 +93,7 @@ async def test_only_one_probe_goes_at_a_time() -> None:
 
         service.server.reply = held
         probe = asyncio.create_task(service.policy(tool_call("Bash")))
-        await asyncio.wait_for(entered.wait(), 5)
+        await asyncio.wait_for(entered.wait(), 30)
         with pytest.raises(BreakerOpen):
             await service.policy(tool_call("Bash"))
         released.set()
@@ -114,7 +114,7 @@ async def test_a_cancelled_probe_leaves_room_for_the_next() -> None:
 
         service.server.reply = held
         probe = asyncio.create_task(service.policy(tool_call("Bash")))
-        await asyncio.wait_for(entered.wait(), 5)
+        await asyncio.wait_for(entered.wait(), 30)
         probe.cancel()
         await asyncio.gather(probe, return_exceptions=True)
         service.server.reply = FINE
@@ -178,7 +178,7 @@ async def test_calls_at_once_to_one_url_are_bounded_and_the_rest_wait_their_turn
 
         service.server.reply = held
         calls = [asyncio.create_task(service.policy(tool_call("Bash"))) for _ in range(CALLS_AT_ONCE + 8)]
-        await asyncio.wait_for(full.wait(), 5)
+        await asyncio.wait_for(full.wait(), 30)
         released.set()
         answers = await asyncio.gather(*calls)
 

@@ -180,7 +180,7 @@ class Line:
     async def hang_up(self) -> None:
         """The client goes; nothing was answered."""
         self._incoming.put_nowait({"type": "http.disconnect"})
-        await asyncio.wait_for(self._serving, 10)
+        await asyncio.wait_for(self._serving, 30)
         assert not self.reply.messages
 
     async def answered(self) -> Reply:

@@ -64,7 +64,7 @@ class Cast:
 
     async def verdict(self) -> str:
         """What the call that waits is told."""
-        return str((await asyncio.wait_for(self.waiting, 10))["result"])
+        return str((await asyncio.wait_for(self.waiting, 30))["result"])
 
 
 @pytest.fixture

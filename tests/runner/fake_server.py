@@ -16,7 +16,7 @@ from tests.runner.stream import Stream
 Json = dict[str, Any]
 Gate = Callable[[Json], Awaitable[Json]]
 Judge = Callable[[Json], Awaitable[Json | None]]
-DEADLINE = 10.0
+DEADLINE = 30.0
 AGENT = """\
 name: helper
 prompt: You help.

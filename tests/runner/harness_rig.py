@@ -21,7 +21,7 @@ from omnigent.runner.harnesses.base import (
 from omnigent.runner.harnesses.retry import RetryLoop
 
 NOW = 1_700_000_000.0
-DEADLINE = 10.0
+DEADLINE = 30.0
 SHELL = ToolSchema(
     name="sys_os_shell",
     description="Run a command.",

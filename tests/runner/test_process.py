@@ -148,7 +148,7 @@ async def test_an_idle_runner_says_so_and_leaves(tmp_path: Path) -> None:
         await until(lambda: settled(stream))
         tunnel = rig.server.tunnels[0]
 
-        assert await asyncio.wait_for(rig.running, 5) == 0
+        assert await asyncio.wait_for(rig.running, 30) == 0
         await until(lambda: tunnel.closed.is_set())
     assert tunnel.close_code == 1000
     assert stream.done

@@ -10,7 +10,7 @@ from omnigent.api.asgi import Application
 from tests.api_plumbing.asgi_client import Socket
 
 PATH = "/v1/sessions/updates"
-DEADLINE = 10.0
+DEADLINE = 30.0
 
 
 class Follower:

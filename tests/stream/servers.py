@@ -16,7 +16,7 @@ from sessions_app.process import Process
 T = TypeVar("T")
 
 SHORT = Durations(ping=5.0, silence=30.0, renew=0.5, reconcile=60.0, prune=3600.0, outbox=0.2)
-DEADLINE = 15.0
+DEADLINE = 30.0
 
 
 class Wire:

@@ -110,7 +110,7 @@ async def test_a_tunnel_that_goes_ends_it_at_once(cluster: Cluster) -> None:
     await cluster.runner.hang_up()
 
     with pytest.raises(Ended) as ended:
-        await asyncio.wait_for(waiting, 10)
+        await asyncio.wait_for(waiting, 30)
     assert ended.value.code == 1012
     await line.close()
 
@@ -160,7 +160,7 @@ async def test_output_that_nobody_reads_is_not_kept(cluster: Cluster) -> None:
     assert (await cluster.caller.runner(cluster.runner.runner_id, "GET", "/health", seconds=20)).status == 200
 
     received = 0
-    while (message := await asyncio.wait_for(line.receive(), 10)) != b"fresh;":
+    while (message := await asyncio.wait_for(line.receive(), 30)) != b"fresh;":
         received += len(message)
     assert received < count * len(SLICE)
     again = await cluster.screen.until_opened(2)

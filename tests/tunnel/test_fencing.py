@@ -73,7 +73,7 @@ async def test_the_newest_wins_and_the_old_ones_waiters_fail_at_once(process: Pr
 
         async with new:
             with pytest.raises(OmnigentError, match="lost"):
-                await asyncio.wait_for(waiting, 2)
+                await asyncio.wait_for(waiting, 30)
             assert await old.until_closed() == 4000
             old.say(frames.ResponseHead(id_=old.requests[0].id_, status=200))
             await old.hang_up()

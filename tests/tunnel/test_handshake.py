@@ -223,7 +223,7 @@ async def test_junk_is_dropped_and_the_tunnel_lives(process: Process, app: Gate,
         runner.text(junk)
         runner.binary(b"\x00\xff")
 
-        answer = await process.rpc.runner(runner.runner_id, "POST", "/v1/sessions/s/mcp/execute", seconds=5)
+        answer = await process.rpc.runner(runner.runner_id, "POST", "/v1/sessions/s/mcp/execute", seconds=30)
 
         assert orjson.loads(answer.body) == {"result": {"output": "done"}}
         assert runner.close_code is None
@@ -239,7 +239,7 @@ async def test_junk_on_a_host_tunnel_is_dropped_too(process: Process, app: Gate,
         assert (await socket.next())["type"] == "websocket.accept"
 
         ask = host_frames.Stat(request_id="r1", path="/")
-        asking = asyncio.create_task(process.rpc.host(HOST_ID, ask, seconds=5))
+        asking = asyncio.create_task(process.rpc.host(HOST_ID, ask, seconds=30))
         assert orjson.loads((await socket.next())["text"])["request_id"] == "r1"
         socket.text(host_frames.render(host_frames.StatResult(request_id="r1", status="ok", exists=True)))
 

@@ -135,12 +135,12 @@ async def test_a_tunnel_lost_in_the_middle_is_known_at_once(cluster: Cluster, ha
         await runner.hang_up()
 
         with pytest.raises(TunnelLost):
-            await asyncio.wait_for(waiting, 5)
+            await asyncio.wait_for(waiting, 30)
 
 
 async def test_a_runner_that_is_not_there(cluster: Cluster) -> None:
     with pytest.raises(OmnigentError) as caught:
-        await cluster.caller.runner("runner_nobody", "GET", "/health", seconds=5)
+        await cluster.caller.runner("runner_nobody", "GET", "/health", seconds=30)
 
     assert (caught.value.code, caught.value.status) == (ErrorCode.RUNNER_UNAVAILABLE, 503)
 
@@ -169,7 +169,7 @@ async def test_a_runner_that_is_not_there(cluster: Cluster) -> None:
 async def test_a_cut_answer_is_never_a_whole_one(cluster: Cluster, end: list[frames.Frame]) -> None:
     async with FakeRunner(application()) as runner:
         runner.holds = {"POST execute"}
-        waiting = asyncio.create_task(cluster.caller.runner(runner.runner_id, "POST", PATH, seconds=5))
+        waiting = asyncio.create_task(cluster.caller.runner(runner.runner_id, "POST", PATH, seconds=30))
         await until(lambda: runner.requests)
         for frame in end:
             body = orjson.loads(frames.render(frame)) | {"id": runner.requests[0].id_}
@@ -178,13 +178,13 @@ async def test_a_cut_answer_is_never_a_whole_one(cluster: Cluster, end: list[fra
         with pytest.raises(OmnigentError):
             await waiting
         runner.holds = set()
-        assert (await cluster.caller.runner(runner.runner_id, "POST", PATH, seconds=5)).status == 200
+        assert (await cluster.caller.runner(runner.runner_id, "POST", PATH, seconds=30)).status == 200
 
 
 async def test_frames_out_of_order_and_twice_harm_nobody(cluster: Cluster) -> None:
     async with FakeRunner(application()) as runner:
         runner.holds = {"POST execute"}
-        waiting = asyncio.create_task(cluster.caller.runner(runner.runner_id, "POST", PATH, seconds=5))
+        waiting = asyncio.create_task(cluster.caller.runner(runner.runner_id, "POST", PATH, seconds=30))
         await until(lambda: runner.requests)
         request_id = runner.requests[0].id_
         runner.say(frames.ResponseBody(id_=request_id, body="a"))
@@ -235,7 +235,7 @@ async def test_a_host_answers(cluster: Cluster) -> None:
     async with host_tunnel(application()) as wire:
         await connected_host(cluster.a, wire)
         ask = host_frames.Stat(request_id="r1", path="/tmp")
-        asking = asyncio.create_task(cluster.caller.host(HOST_ID, ask, seconds=5))
+        asking = asyncio.create_task(cluster.caller.host(HOST_ID, ask, seconds=30))
         assert orjson.loads((await wire.next())["text"])["path"] == "/tmp"
         result = host_frames.StatResult(request_id="r1", status="ok", exists=True, type="directory")
         wire.text(host_frames.render(result))
@@ -263,14 +263,14 @@ async def test_a_host_lost_in_the_middle_is_offline(cluster: Cluster) -> None:
         wire.disconnect(1006)
 
         with pytest.raises(OmnigentError) as caught:
-            await asyncio.wait_for(asking, 5)
+            await asyncio.wait_for(asking, 30)
 
     assert (caught.value.code, caught.value.status) == (ErrorCode.HOST_OFFLINE, 503)
 
 
 async def test_a_host_that_is_not_there(cluster: Cluster) -> None:
     with pytest.raises(OmnigentError) as caught:
-        await cluster.caller.host("0" * 32, host_frames.Stat(request_id="r1", path="/"), seconds=5)
+        await cluster.caller.host("0" * 32, host_frames.Stat(request_id="r1", path="/"), seconds=30)
 
     assert (caught.value.code, caught.value.status) == (ErrorCode.HOST_OFFLINE, 503)
 
