@@ -5,200 +5,66 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts import harnesses, interop
-from scripts.programs import missing
+from scripts import interop
+from scripts.test_parts import PARTS, Part
 from tests.bytecode import kept
 from tests.services.postgres import private_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
-SLOWEST = ("--durations=10", "--durations-min=5")
-PROCESSES = "e2e or cluster or browser or chaos or terminal or interop or engines or sandbox"
-CORE = (
-    "tests/api_plumbing",
-    "tests/cli",
-    "tests/client",
-    "tests/core",
-    "tests/host",
-    "tests/model_server",
-    "tests/net",
-    "tests/outbound",
-    "tests/policies",
-    "tests/runner",
-    "tests/services",
-    "tests/spec",
-    "tests/test_architecture.py",
-    "tests/test_agent_docs.py",
-    "tests/test_docs.py",
-    "tests/test_policy_docs.py",
-    "tests/accounts/test_cross_site.py",
-    "tests/accounts/test_single_sign_on.py",
-    "tests/inputs/test_envelope.py",
-    "tests/policies_rest/test_redaction.py",
-    "tests/sessions/test_bad_input.py",
-    "tests/sessions/test_files_bad_input.py",
-    "tests/sessions/test_import_bad_archives.py",
-    "tests/tunnel/test_handshake.py",
-)
-"""What no database has a part in: pure code, what is refused at the door, servers of their own on SQLite."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
-    """One run of pytest and what it needs. Its tests are in `paths`; others are not even collected."""
-
-    name: str
-    about: str
-    select: str
-    paths: tuple[str, ...] = ()
-    programs: tuple[str, ...] = ()
-    database: bool = False
-    released: bool = False
-    engines: bool = False
-    waits: bool = False
-
-    def needs(self) -> str:
-        """What this machine lacks for it, with the way to get it; empty when it can run."""
-        packages = missing(self.programs)
-        if packages:
-            return f"needs {' '.join(packages)}; install with: make deps-system"
-        if self.released and interop.find_python() is None:
-            return "needs Python 3.12 or newer; name one with INTEROP_PYTHON"
-        if self.engines and (lacking := harnesses.lacking()):
-            return f"needs {' '.join(lacking)}; install with: make harnesses"
-        return ""
-
-    def arguments(self, report: Path) -> list[str]:
-        """pytest's command line; the report is where skips and failures are counted."""
-        cores = min(os.cpu_count() or 1, 4)
-        # Most tests wait (for commits, loops, processes) about as much as they compute.
-        workers = os.environ.get("WORKERS", str(cores + 1 if self.waits else cores))
-        arguments = ["-m", self.select, f"--junitxml={report}", "-n", workers, *SLOWEST]
-        if self.database:
-            arguments += [f"--ignore={path}" for path in CORE]
-        return [*arguments, *self.paths]
-
-
-CLUSTER = ("initdb", "postgres", "redis-server", "bwrap", "tmux")
-PARTS = (
-    Part(name="unit", about="no process, SQLite", select=f"not ({PROCESSES} or postgres)", waits=True),
-    Part(
-        name="postgres",
-        about="the database tests again, on PostgreSQL",
-        select=f"not ({PROCESSES})",
-        waits=True,
-        programs=("initdb", "postgres"),
-        database=True,
-    ),
-    Part(
-        name="e2e",
-        about="real processes: one server on Daphne, SQLite",
-        select="e2e and not (cluster or browser or chaos or engines or sandbox or terminal)",
-        paths=("tests/cli", "tests/client", "tests/contract", "tests/e2e"),
-        waits=True,
-    ),
-    Part(
-        name="cluster",
-        about="real processes: two replicas on uvicorn, PostgreSQL, Redis",
-        select="cluster and not browser and not chaos",
-        paths=("tests/e2e", "tests/services"),
-        waits=True,
-        programs=CLUSTER,
-    ),
-    Part(
-        name="engines",
-        about="the vendors' own engines against a scripted model server",
-        select="engines",
-        paths=("tests/engines", "tests/e2e"),
-        programs=("tmux", "bwrap"),
-        waits=True,
-        engines=True,
-    ),
-    Part(
-        name="sandbox",
-        about="tools of agents confined by bubblewrap",
-        select="sandbox and not terminal and not cluster",
-        paths=("tests/runner", "tests/e2e"),
-        programs=("bwrap",),
-        waits=True,
-    ),
-    Part(
-        name="terminal",
-        about="the command line tool and the terminals of agents in tmux",
-        select="terminal and not cluster",
-        paths=("tests/cli", "tests/runner", "tests/e2e"),
-        waits=True,
-        programs=("tmux", "bwrap"),
-    ),
-    Part(
-        name="browser",
-        about="the dashboard in Chromium",
-        select="browser",
-        paths=("tests/browser",),
-        programs=("chromium",),
-    ),
-    Part(
-        name="chaos",
-        about="kill -9 at named and random points",
-        select="chaos and not cluster",
-        paths=("tests/chaos",),
-        waits=True,
-    ),
-    Part(
-        name="chaos-cluster",
-        about="kill -9 with two replicas",
-        select="chaos and cluster",
-        paths=("tests/chaos",),
-        waits=True,
-        programs=CLUSTER,
-    ),
-    Part(
-        name="interop",
-        about="the released product's client",
-        select="interop",
-        paths=("tests/interop",),
-        released=True,
-    ),
-)
+TESTS_FAILED = 1
+MAX_UNSTABLE = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """How a part ended: its verdict, pytest's last line and the number of skipped tests."""
+    """How a part ended: its verdict, pytest's last line, the number of skipped tests.
+
+    `unstable` names the tests that failed and then passed alone.
+    """
 
     part: Part
     passed: bool
     closing: str
     skipped: int
-    seconds: float
+    unstable: tuple[str, ...] = ()
 
 
-def execute(part: Part, environ: Mapping[str, str], extra: list[str]) -> Outcome:
-    """Run one part, passing its output through."""
-    started = time.monotonic()
+def execute(part: Part, environ: Mapping[str, str], extra: list[str], *, forgives: bool) -> Outcome:
+    """Run one part, passing its output through; a few failed tests are tried again, alone, if it forgives."""
     print(f"\n--- {part.name}: {part.about}", flush=True)
     with tempfile.TemporaryDirectory(prefix="omnigent-tests-") as directory:
         report = Path(directory) / "report.xml"
-        command = [sys.executable, "-m", "pytest", *part.arguments(report), *extra]
-        closing = ""
-        with subprocess.Popen(
-            command, cwd=ROOT, env=dict(environ), stdout=subprocess.PIPE, text=True
-        ) as process:
-            for line in process.stdout or ():
-                sys.stdout.write(line)
-                sys.stdout.flush()
-                closing = line.strip("= \n") or closing
-        skipped = skips(report)
-    passed = process.returncode == 0
-    return Outcome(
-        part=part, passed=passed, closing=closing, skipped=skipped, seconds=time.monotonic() - started
-    )
+        arguments = [*part.arguments(report), *extra]
+        code, closing = pytest(arguments, environ)
+        skipped, failed = skips(report), failures(report)
+        if code != TESTS_FAILED or not forgives or not 0 < len(failed) <= MAX_UNSTABLE:
+            return Outcome(part=part, passed=code == 0, closing=closing, skipped=skipped)
+        print(f"--- {part.name}: {', '.join(failed)} once more, alone", flush=True)
+        code, _ = pytest([*arguments, "--last-failed", "--last-failed-no-failures=none", "-n0"], environ)
+    return Outcome(part=part, passed=code == 0, closing=closing, skipped=skipped, unstable=failed)
+
+
+def pytest(arguments: list[str], environ: Mapping[str, str]) -> tuple[int, str]:
+    """Run pytest, passing its output through; its exit code and last line."""
+    closing = ""
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest", *arguments],
+        cwd=ROOT,
+        env=dict(environ),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for line in process.stdout or ():
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            closing = line.strip("= \n") or closing
+    return process.returncode, closing
 
 
 def skips(report: Path) -> int:
@@ -209,8 +75,17 @@ def skips(report: Path) -> int:
     return sum(int(suite.get("skipped", "0")) for suite in suites)
 
 
-def run(part: Part, extra: list[str]) -> Outcome:
-    """Run one part with the servers it needs around it."""
+def failures(report: Path) -> tuple[str, ...]:
+    """The names of the tests that failed or broke."""
+    if not report.exists():
+        return ()
+    cases = ET.parse(report).getroot().iter("testcase")
+    bad = (case for case in cases if case.find("failure") is not None or case.find("error") is not None)
+    return tuple(dict.fromkeys(f"{case.get('classname')}::{case.get('name')}" for case in bad))
+
+
+def run(part: Part, extra: list[str], *, once: bool) -> Outcome:
+    """Run one part with the servers it needs around it; rounds of many forgive nothing."""
     # A machine that forbids to write bytecode would have each of many hundred processes compile everything.
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environ |= kept()
@@ -220,7 +95,7 @@ def run(part: Part, extra: list[str]) -> Outcome:
             environ["TEST_DATABASE_URL"] = server.url("postgres")
         if part.released:
             interop.setup()
-        return execute(part, environ, extra)
+        return execute(part, environ, extra, forgives=part.forgives and once)
 
 
 def report(outcomes: list[Outcome], left_out: list[Part], *, require_all: bool) -> bool:
@@ -233,6 +108,8 @@ def report(outcomes: list[Outcome], left_out: list[Part], *, require_all: bool) 
         verdict = "passed" if outcome.passed and not bad_skips else "FAILED"
         note = f" ({outcome.skipped} skipped, and none may be)" if bad_skips else ""
         print(f"{outcome.part.name:<14}{verdict}  {outcome.closing}{note}")
+        for name in outcome.unstable:
+            print(f"{'':<14}UNSTABLE  {name} failed, then {verdict} alone: a defect to find")
     for part in left_out:
         print(f"{part.name:<14}left out: {part.about} {part.needs()}")
     return good and not (require_all and left_out)
@@ -254,7 +131,7 @@ def main() -> None:
     for round_number in range(1, options.repeat + 1):
         if options.repeat > 1:
             print(f"\n=== round {round_number} of {options.repeat}", flush=True)
-        outcomes = [run(part, extra) for part in wanted if part not in left_out]
+        outcomes = [run(part, extra, once=options.repeat == 1) for part in wanted if part not in left_out]
         if not report(outcomes, left_out, require_all=require_all):
             sys.exit(1)
 
