@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from scripts.run_tests import PARTS
+from scripts.test_parts import PARTS
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = ("omnigent", "agents_app", "policies_app", "sessions_app")
 OURS = (*PRODUCT, "tests", "scripts", "bench")
-CORE = ("errors", "ids", "protocol", "spec", "policies", "link", "runner", "host")
+CORE = ("errors", "ids", "protocol", "spec", "policies", "link", "runner", "host", "workspace")
 MODULE_LINES, TEST_LINES, FUNCTION_LINES = 300, 500, 50
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "stuff", "core"}
 MUTATORS = {"append", "add", "update", "pop", "setdefault", "clear", "extend", "remove", "discard", "insert"}
