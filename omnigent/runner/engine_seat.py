@@ -7,6 +7,7 @@ from typing import Final
 from omnigent.runner import state
 from omnigent.runner.agents import LoadedAgent
 from omnigent.runner.harnesses.engine import Engine, EngineSettings
+from omnigent.runner.harnesses.patience import Patience
 from omnigent.runner.runtime import Runtime
 from omnigent.runner.toolbox import Toolbox
 from omnigent.spec.types import AgentSpec
@@ -47,6 +48,7 @@ class EngineSeat:
                     environment=config.child_environment,
                     config=toolbox.spec.config,
                     own_tools=acts_freely(toolbox.spec),
+                    patience=Patience.of(toolbox.spec),
                 ),
             )
             self._key = key

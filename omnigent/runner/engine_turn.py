@@ -1,6 +1,7 @@
 """One turn that a vendor's engine runs: announced, gated and kept like any other."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from omnigent.runner.announce import Announcer
@@ -27,7 +28,7 @@ from omnigent.runner.policy_gate import (
     tool_call_event,
     tool_result_event,
 )
-from omnigent.runner.turn import TurnSettings, summed
+from omnigent.runner.turn import Fallbacks, TurnSettings, summed
 
 
 class EngineTurn:
@@ -53,6 +54,7 @@ class EngineTurn:
         )
         self._text: list[str] = []
         self._answered = 0
+        self._has_shown = False
 
     @property
     def unfinished(self) -> Sequence[ToolCall]:
@@ -65,7 +67,22 @@ class EngineTurn:
         Only completion is announced here; the other ends are the caller's to announce.
         """
         self._announcer.start()
-        request = self._settings.request(self._history)
+        fallbacks = Fallbacks(self._settings)
+        while True:
+            request = replace(self._settings.request(self._history), model=fallbacks.model)
+            try:
+                answer = await self._run(request)
+                break
+            except ModelError as exc:
+                retry = None if self._has_shown else fallbacks.after(exc)
+                if retry is None:
+                    raise
+            await self._announcer.retry(retry)
+        await self._review(request, answer)
+        self._announcer.completed(self._usage)
+
+    async def _run(self, request: ModelRequest) -> str:
+        """What the engine said last. Raises ModelError."""
         if self._engine.samples_itself:
             verdict = await self.may_sample(request)
             if not verdict.is_allowed:
@@ -78,10 +95,10 @@ class EngineTurn:
             answer = self._keep_text()
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
-        await self._review(request, answer)
-        self._announcer.completed(self._usage)
+        return answer
 
     async def _take(self, event: SampleEvent) -> None:
+        self._has_shown = self._has_shown or isinstance(event, TextDelta | ReasoningDelta)
         if isinstance(event, TextDelta):
             delta = clean(event.text)
             self._text.append(delta)
@@ -136,6 +153,8 @@ class EngineTurn:
     def steers(self) -> Sequence[Mapping[str, Any]]:
         messages = self._world.take_steers()
         if messages:
+            # An engine that is run again would be told them as new ones.
+            self._has_shown = True
             self._keep_text()
         for message in messages:
             self._history.add_message(message)
@@ -148,6 +167,7 @@ class EngineTurn:
         call = cleaned(call)
         self._keep_text()
         self._answered += 1
+        self._has_shown = True
         self._calls.unfinished.append(call)
         await self._announcer.call(call, "in_progress")
         return call

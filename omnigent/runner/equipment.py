@@ -8,6 +8,7 @@ from typing import Any
 
 from omnigent.runner.agents import LoadedAgent
 from omnigent.runner.harnesses.base import ModelError, ToolSchema
+from omnigent.runner.harnesses.patience import Patience
 from omnigent.runner.operations import Operations
 from omnigent.runner.profile import Profile
 from omnigent.runner.rooms import Rooms
@@ -58,7 +59,7 @@ class Equipment:
         agent = await self.agent()
         assert self.profile is not None
         try:
-            await self._runtime.models.get(self.profile.harness_of(agent))
+            await self._runtime.models.get(self.profile.harness_of(agent), Patience.of(await self.spec()))
         except ModelError as exc:
             log.info("harness not ready", extra={"session": self._session_id, "error": exc.message})
 

@@ -1,7 +1,7 @@
 """One turn: sample, run the tools that the model asks for, and again until it is done."""
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Protocol
 
 from omnigent.runner.announce import Announcer
@@ -22,6 +22,7 @@ from omnigent.runner.harnesses.base import (
     ToolSchema,
     Usage,
 )
+from omnigent.runner.harnesses.patience import Patience
 from omnigent.runner.history import History
 from omnigent.runner.policy_gate import llm_request_event, llm_response_event
 
@@ -34,9 +35,15 @@ _SUMMED: Final = (
 )
 
 
+FALLS_BACK: Final = frozenset(
+    {"not_found", "permission_denied", "provider_unavailable", "quota_exceeded", "rate_limited"}
+)
+"""Failures that another model may not have."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TurnSettings:
-    """What this turn runs with."""
+    """What this turn runs with. `fallback_models` come in when the model cannot be had."""
 
     agent: str
     harness: str
@@ -46,6 +53,8 @@ class TurnSettings:
     client_tools: Sequence[ToolSchema] = ()
     reasoning_effort: str | None = None
     max_samples: int = 1000
+    fallback_models: Sequence[str] = ()
+    patience: Patience = field(default_factory=Patience)
 
     def request(self, history: History) -> ModelRequest:
         """All that the model is to see of the session now."""
@@ -55,6 +64,29 @@ class TurnSettings:
             items=history.model_input(),
             tools=(*self.tools, *self.client_tools),
             reasoning_effort=self.reasoning_effort,
+        )
+
+
+class Fallbacks:
+    """Which model a turn asks: the first that can be had, and the same one from then on."""
+
+    def __init__(self, settings: TurnSettings) -> None:
+        self.model = settings.model
+        self._names = [name for name in dict.fromkeys(settings.fallback_models) if name != settings.model]
+        self._tried = 0
+
+    def after(self, failure: ModelError) -> Retry | None:
+        """Go on to the next model, if one is left that may not fail so; what is told of it."""
+        if failure.code not in FALLS_BACK or self._tried == len(self._names):
+            return None
+        self.model = self._names[self._tried]
+        self._tried += 1
+        return Retry(
+            attempt=self._tried,
+            max_attempts=len(self._names),
+            delay_seconds=0.0,
+            code=failure.code,
+            message=f"{failure.message} Going on with the model {self.model}.",
         )
 
 
@@ -96,6 +128,8 @@ class Turn:
         self._context = context
         self._usage = Usage()
         self._is_shortened = False
+        self._fallbacks = Fallbacks(settings)
+        self._has_shown = False
         self._calls = Calls(
             client_tools=settings.client_tools, history=history, announcer=announcer, world=world
         )
@@ -112,9 +146,7 @@ class Turn:
         """
         self._announcer.start()
         for _ in range(self._settings.max_samples):
-            request, sample = await self._answer(
-                await self._context.fit(self._settings.request(self._history))
-            )
+            request, sample = await self._answer()
             is_allowed = await self._review(request, sample)
             if not sample.calls or not is_allowed:
                 self._announcer.completed(self._usage)
@@ -126,8 +158,20 @@ class Turn:
             "too_many_steps", f"The turn took {self._settings.max_samples} steps without an end."
         )
 
-    async def _answer(self, request: ModelRequest) -> tuple[ModelRequest, _Sample]:
-        """What was sent in the end, and what the model said: one that is too long is made shorter, once."""
+    async def _answer(self) -> tuple[ModelRequest, _Sample]:
+        """What was sent in the end, and what the model said: another one, where it cannot be had."""
+        while True:
+            request = replace(self._settings.request(self._history), model=self._fallbacks.model)
+            try:
+                return await self._answer_of(await self._context.fit(request))
+            except ModelError as exc:
+                retry = None if self._has_shown else self._fallbacks.after(exc)
+                if retry is None:
+                    raise
+            await self._announcer.retry(retry)
+
+    async def _answer_of(self, request: ModelRequest) -> tuple[ModelRequest, _Sample]:
+        """The same of one model: what is too long for it is made shorter, once."""
         await self._ask_policy(request)
         try:
             return request, await self._sample(request)
@@ -168,11 +212,12 @@ class Turn:
     # -- sampling ----------------------------------------------------------------------------------
 
     async def _sample(self, request: ModelRequest) -> _Sample:
-        sample = _Sample()
+        sample, self._has_shown = _Sample(), False
         self._calls.unfinished = sample.calls
         stream = self._model.sample(request)
         try:
             async for event in stream:
+                self._has_shown = self._has_shown or isinstance(event, TextDelta | ReasoningDelta | ToolCall)
                 if isinstance(event, TextDelta):
                     delta = clean(event.text)
                     await self._announcer.text(delta)

@@ -125,10 +125,10 @@ class AgentSpec:
     """One agent. `harness` is spelled as the author spelled it; `raw` is the whole document as read.
 
     `callable_agents` are the sub-agents that the model may call, `agent_tools` how it calls them. `retry`
-    and `request_timeout` (seconds) are about calls of the model, `tool_retry` and `tool_timeout` about
-    calls of tools. `host_skills` chooses from the skills that the host offers, never from the bundle's.
-    `tool_files` are paths of tools written in Python or TypeScript. `warnings` says what a lenient reading
-    left out.
+    and `request_timeout` (seconds, None for the machine's own) are about calls of the model, `tool_retry` and
+    `tool_timeout` about calls of tools. `host_skills` chooses from the skills that the host offers, never
+    from the bundle's. `tool_files` are paths of tools written in Python or TypeScript. `warnings` says what
+    a lenient reading left out.
     """
 
     name: str
@@ -143,7 +143,7 @@ class AgentSpec:
     reasoning_effort: str | None = None
     context_window: int | None = None
     timeout: float = 3600
-    request_timeout: float = 300
+    request_timeout: float | None = None
     retry: Retry = field(default_factory=Retry)
     max_iterations: int = 1000
     config: Mapping[str, str] = field(default_factory=dict)

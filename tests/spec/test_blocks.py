@@ -41,7 +41,7 @@ def test_an_agent_that_says_little_has_the_documented_defaults() -> None:
     assert spec == AgentSpec(name="a", harness="scripted", raw=directory())
     assert (spec.timeout, spec.request_timeout, spec.max_iterations, spec.tool_timeout) == (
         3600,
-        300,
+        None,
         1000,
         60,
     )

@@ -123,7 +123,10 @@ class Model(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelSettings:
-    """How an adapter reaches its provider; empty strings mean "the library's own default"."""
+    """How an adapter reaches its provider; empty strings mean "the library's own default".
+
+    `retried_statuses` None are those that are worth it; `has_jitter` false has waits as long as they can be.
+    """
 
     api_key: str = ""
     base_url: str = ""
@@ -131,4 +134,6 @@ class ModelSettings:
     max_retries: int = 7
     backoff_base_seconds: float = 2.0
     backoff_max_seconds: float = 60.0
+    has_jitter: bool = True
+    retried_statuses: frozenset[int] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from omnigent.runner.harnesses.base import ApprovalRequest, ModelRequest, SampleEvent, ToolCall
+from omnigent.runner.harnesses.patience import Patience
 from omnigent.runner.policy_gate import Verdict
 
 
@@ -17,7 +18,7 @@ class EngineSettings:
     `environment` is that of child processes, without secrets; `config` is the agent's `executor.config`;
     `timeout_seconds` is for how long the provider may send nothing. `own_tools` says whether the engine's own
     tools may act on this machine: never for an agent without `os_env`, nor for one whose sandbox, which does
-    not bind an engine, is to confine it.
+    not bind an engine, is to confine it. `patience` is the agent's; of it `timeout_seconds` is made already.
     """
 
     session_id: str
@@ -29,6 +30,7 @@ class EngineSettings:
     timeout_seconds: float = 120.0
     config: Mapping[str, str] = field(default_factory=dict)
     own_tools: bool = False
+    patience: Patience = field(default_factory=Patience)
 
 
 class Desk(Protocol):

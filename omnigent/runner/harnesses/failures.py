@@ -60,16 +60,28 @@ class AttemptFailed(Exception):
     """One attempt at a request failed.
 
     `retries` says how often repeating is worth it (0 never); `retry_after` is the provider's header as
-    written, in seconds or as an HTTP date, or empty.
+    written, in seconds or as an HTTP date, or empty. `status` is that of an HTTP answer, 0 without one.
     """
 
-    def __init__(self, code: str, detail: str = "", *, retries: int = 0, retry_after: str = "") -> None:
+    def __init__(
+        self, code: str, detail: str = "", *, retries: int = 0, retry_after: str = "", status: int = 0
+    ) -> None:
         advice = _ADVICE[code]
         super().__init__(f"{advice} ({detail[:_DETAIL_LIMIT]})" if detail else advice)
         self.code = code
         self.message = str(self)
         self.retries = retries
         self.retry_after = retry_after
+        self.status = status
+
+    def retries_among(self, statuses: frozenset[int] | None) -> int:
+        """How often repeating is worth it to somebody who has only these HTTP statuses repeated."""
+        if statuses is None or not self.status or self.code == "quota_exceeded":
+            return self.retries
+        if self.status not in statuses:
+            return 0
+        # What is not repeated although it usually is, the provider has asked not to repeat.
+        return 0 if self.status in RETRIED_STATUSES and not self.retries else AS_SET
 
 
 class MalformedEvent(ValueError):
@@ -85,7 +97,9 @@ def refused(status: int, error: object, headers: Mapping[str, str]) -> AttemptFa
         repeat = False
     # A refused key is sometimes repeated in the provider's words, which end up in the transcript.
     detail = f"HTTP {status}" if status == 401 else f"HTTP {status}: {_text(error, 'message')}".rstrip(": ")
-    return AttemptFailed(code, detail, retries=AS_SET if repeat else 0, retry_after=_retry_after(headers))
+    return AttemptFailed(
+        code, detail, retries=AS_SET if repeat else 0, retry_after=_retry_after(headers), status=status
+    )
 
 
 def broken_inside(error: object) -> AttemptFailed:

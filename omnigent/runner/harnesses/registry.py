@@ -12,11 +12,13 @@ from typing import Any, Final
 
 from omnigent.runner.harnesses.base import Model, ModelError, ModelSettings
 from omnigent.runner.harnesses.engine import Engine, EngineSettings
+from omnigent.runner.harnesses.patience import Patience
 from omnigent.runner.harnesses.rows import HARNESSES, HarnessRow
 from omnigent.runner.native.program import NativeProgram
 
 SILENCE: Final = "OMNIGENT_MODEL_SILENCE_SECONDS"
 SILENCE_SECONDS: Final = 120.0
+OURS: Final = Patience()
 
 
 class Models:
@@ -27,7 +29,7 @@ class Models:
     ) -> None:
         self._environment = environment
         self._harnesses = harnesses
-        self._made: dict[str, Model] = {}
+        self._made: dict[tuple[str, Patience], Model] = {}
         self._making = asyncio.Lock()
 
     def has_engine(self, harness: str) -> bool:
@@ -38,19 +40,19 @@ class Models:
         """Whether a vendor's program in a terminal has the turns; raises ModelError as `has_engine`."""
         return bool(self._row(harness).terminal)
 
-    async def get(self, harness: str) -> Model:
+    async def get(self, harness: str, patience: Patience = OURS) -> Model:
         """The adapter of a harness, of an engine the one that samples beside it; raises ModelError when there
         is none or its key is missing.
         """
         row = self._row(harness)
         if row.samples_with:
-            return await self.get(row.samples_with)
+            return await self.get(row.samples_with, patience)
         self._check(harness, row)
         async with self._making:
-            if harness not in self._made:
+            if (harness, patience) not in self._made:
                 adapter = await asyncio.to_thread(_adapter, row)
-                self._made[harness] = adapter(self._settings(row))
-            return self._made[harness]
+                self._made[harness, patience] = adapter(self._settings(row, patience))
+            return self._made[harness, patience]
 
     async def engine(self, harness: str, settings: EngineSettings) -> Engine:
         """A new engine for one session; raises ModelError when what it needs is missing here."""
@@ -69,15 +71,14 @@ class Models:
             settings,
             api_key=self._key(row),
             base_url=self._base_url(row),
-            timeout_seconds=self._silence_seconds(),
+            timeout_seconds=settings.patience.silence_seconds or self._silence_seconds(),
         )
         adapter = await asyncio.to_thread(_adapter, row)
         return adapter(keyed)
 
     def default_model(self, harness: str) -> str:
         """The model of an agent that names none."""
-        row = self._row(harness)
-        return (self._environment.get("OMNIGENT_MODEL") if row.key_name else None) or row.default_model
+        return self._row(harness).model_with(self._environment)
 
     async def close(self) -> None:
         for model in self._made.values():
@@ -97,7 +98,7 @@ class Models:
         if missing:
             raise ModelError("harness_not_configured", f"{harness}: {missing}")
 
-    def _settings(self, row: HarnessRow) -> ModelSettings:
+    def _settings(self, row: HarnessRow, patience: Patience) -> ModelSettings:
         extra: dict[str, object] = {}
         pause = self._environment.get("OMNIGENT_SCRIPTED_PAUSE_SECONDS")
         if pause and not row.key_name:
@@ -105,7 +106,12 @@ class Models:
         return ModelSettings(
             api_key=self._key(row),
             base_url=self._base_url(row),
-            timeout_seconds=self._silence_seconds(),
+            timeout_seconds=patience.silence_seconds or self._silence_seconds(),
+            max_retries=patience.max_retries,
+            backoff_base_seconds=patience.backoff_base_seconds,
+            backoff_max_seconds=patience.backoff_max_seconds,
+            has_jitter=patience.jitter,
+            retried_statuses=patience.statuses,
             extra=extra,
         )
 

@@ -58,7 +58,7 @@ class RetryLoop:
                         yield event
                 return
             except AttemptFailed as failure:
-                limit = 0 if shown else min(self._settings.max_retries, failure.retries)
+                limit = 0 if shown else self._limit(failure)
                 delay = self._delay(repeats, failure.retry_after)
                 if repeats >= limit or delay > LONGEST_WAIT_SECONDS:
                     raise ModelError(failure.code, failure.message) from failure
@@ -73,14 +73,18 @@ class RetryLoop:
             yield retry
             await self._sleep(delay)
 
+    def _limit(self, failure: AttemptFailed) -> int:
+        settings = self._settings
+        return min(settings.max_retries, failure.retries_among(settings.retried_statuses))
+
     def _delay(self, repeats: int, retry_after: str) -> float:
         settings = self._settings
         # The exponent is bounded so that a large number of retries cannot overflow.
         longest = min(settings.backoff_max_seconds, settings.backoff_base_seconds * 2.0 ** min(repeats, 32))
-        asked = self._asked(retry_after)
+        asked, jitter = self._asked(retry_after), self._jitter() if settings.has_jitter else 0.0
         if asked is None:
-            return longest * (1 - self._jitter() / 2)
-        return asked + self._jitter() * min(1.0, settings.backoff_base_seconds)
+            return longest * (1 - jitter / 2)
+        return asked + jitter * min(1.0, settings.backoff_base_seconds)
 
     def _asked(self, retry_after: str) -> float | None:
         """Seconds that the provider asked for, from delta-seconds or an HTTP date (RFC 9110, 10.2.3)."""

@@ -65,6 +65,10 @@ class HarnessRow:
         lack = self.lack(environment)
         return lack.advice if lack is not None else ""
 
+    def model_with(self, environment: Mapping[str, str]) -> str:
+        """The model of an agent that names none."""
+        return (environment.get("OMNIGENT_MODEL") if self.key_name else None) or self.default_model
+
     def is_ready(self, environment: Mapping[str, str]) -> bool:
         return not self.missing(environment)
 

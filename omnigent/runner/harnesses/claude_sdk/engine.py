@@ -31,6 +31,7 @@ from omnigent.runner.harnesses.engine import Desk, EngineSettings
 
 _INTERRUPT_SECONDS: Final = 10.0
 _IDLE_SECONDS: Final = 10.0
+_OWN_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +40,12 @@ class Limits:
 
     start_seconds: float = START_SECONDS
     silence_seconds: float = 300.0
+
+    @classmethod
+    def of(cls, settings: EngineSettings) -> "Limits":
+        """Those of a session. The program's own work comes on top of what its agent allows the provider."""
+        seconds = settings.patience.silence_seconds
+        return cls(silence_seconds=seconds + _OWN_SECONDS) if seconds else cls()
 
 
 class ClaudeSdk:
@@ -52,7 +59,7 @@ class ClaudeSdk:
 
     def __init__(self, settings: EngineSettings, limits: Limits | None = None) -> None:
         self._settings = settings
-        self._limits = limits or Limits()
+        self._limits = limits or Limits.of(settings)
         self._gate = Gate(is_planning=permission_mode(settings) == "plan")
         self._link: Link | None = None
         self._launch: Launch | None = None

@@ -39,7 +39,6 @@ _FIXED: Final[Mapping[str, str]] = MappingProxyType(
         "CLAUDE_CODE_DISABLE_CRON": "1",
         "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
         "CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS": "1",
-        "CLAUDE_CODE_MAX_RETRIES": "7",
         "CLAUDE_CODE_MCP_AUTO_BACKGROUND_MS": "0",
         "CLAUDE_CODE_SKIP_MCP_DEBUG_LOG_FILES": "1",
         "ENABLE_TOOL_SEARCH": "false",
@@ -83,6 +82,7 @@ def environment_of(settings: EngineSettings, inherited: Mapping[str, str]) -> di
     """What is laid over this process's own environment, which the program would get otherwise: names that it
     must not have are empty in it."""
     environment = dict.fromkeys(inherited, "") | dict(settings.environment) | dict(_FIXED)
+    environment["CLAUDE_CODE_MAX_RETRIES"] = str(settings.patience.max_retries)
     environment["CLAUDE_ENV_FILE"] = str(_shell_file(settings))
     if settings.api_key:
         environment["ANTHROPIC_API_KEY"] = settings.api_key

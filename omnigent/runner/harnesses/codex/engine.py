@@ -32,7 +32,7 @@ class Codex:
 
     def __init__(self, settings: EngineSettings, *, limits: Limits | None = None) -> None:
         self._settings = settings
-        self._limits = limits or Limits(silence_seconds=settings.timeout_seconds)
+        self._limits = limits or Limits.of(settings)
         self._memory = Memory(settings.state_dir / "thread.json")
         self._wire: Wire | None = None
         self._is_confined = True
@@ -108,7 +108,7 @@ class Codex:
                     break
                 continue
             repeats = 1 if leg.has_acted else repeats + 1
-            limit = 0 if leg.shown or not self._loaded else min(self._limits.max_retries, failure.retries)
+            limit = 0 if leg.shown or not self._loaded else self._limit(failure)
             if repeats > limit:
                 await workshop.leave()
                 raise ModelError(failure.code, failure.message) from failure
@@ -117,13 +117,16 @@ class Codex:
             await asyncio.sleep(retry.delay_seconds)
         await workshop.leave()
 
+    def _limit(self, failure: AttemptFailed) -> int:
+        return min(self._limits.max_retries, failure.retries_among(self._limits.retried_statuses))
+
     def _retry(self, failure: AttemptFailed, attempt: int, limit: int) -> Retry:
         limits = self._limits
         longest = min(limits.backoff_max_seconds, limits.backoff_base_seconds * 2.0 ** min(attempt - 1, 32))
         return Retry(
             attempt=attempt,
             max_attempts=limit,
-            delay_seconds=longest * (1 - random.random() / 2),
+            delay_seconds=longest * (1 - random.random() / 2 if limits.has_jitter else 1),
             code=failure.code,
             message=failure.message,
         )

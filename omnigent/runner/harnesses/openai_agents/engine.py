@@ -39,6 +39,11 @@ class OpenAIAgents:
             api_key=settings.api_key,
             base_url=settings.base_url,
             timeout_seconds=settings.timeout_seconds,
+            max_retries=settings.patience.max_retries,
+            backoff_base_seconds=settings.patience.backoff_base_seconds,
+            backoff_max_seconds=settings.patience.backoff_max_seconds,
+            has_jitter=settings.patience.jitter,
+            retried_statuses=settings.patience.statuses,
         )
         self._connection = OpenAIConnection(reach)
         self._retry = retry or RetryLoop(reach)
