@@ -55,6 +55,11 @@ class Announcer:
         self._is_thinking = False
         self.response_id = mint(RESPONSE)
 
+    @property
+    def published(self) -> int:
+        """How many events it has told."""
+        return self._sequence
+
     def named(self, agent: str) -> None:
         """The agent's name, as soon as its specification is known."""
         self._agent = agent

@@ -15,7 +15,7 @@ from omnigent.runner.config import RunnerConfig
 from omnigent.runner.exchange import Exchange
 from omnigent.runner.harnesses.registry import Models
 from omnigent.runner.harnesses.rows import HARNESSES, HarnessRow
-from omnigent.runner.parent import parent_gone
+from omnigent.runner.parent import ParentNote, parent_gone
 from omnigent.runner.runtime import Runtime, Tunnel
 from omnigent.runner.sessions import Sessions
 from omnigent.runner.tools.reaper import Reaper
@@ -49,6 +49,7 @@ class RunnerApp:
             token=config.token,
             owner_token=config.owner_token,
         )
+        self._process_id = secrets.token_hex(16)
         self._tunnel = Tunnel()
         self._reaper = Reaper()
         self._harnesses = harnesses
@@ -74,6 +75,7 @@ class RunnerApp:
             clock=clock,
         )
         self._exchange.attach(self._link)
+        self._parent_note = ParentNote(config.connected_fd)
         self._stop = asyncio.Event()
         self._stop_reason = STOP_REASON
 
@@ -144,6 +146,8 @@ class RunnerApp:
         return await self._api.credentials.headers()
 
     def _hello(self) -> str:
+        # Before the server knows of this runner, so that the two never disagree about a death right after.
+        self._parent_note.tell()
         ready = tuple(name for name, row in self._harnesses.items() if row.is_ready(self._config.environment))
         return frames.render(
             frames.Hello(
@@ -153,6 +157,7 @@ class RunnerApp:
                 telemetry_opt_out=True,
                 capabilities=(frames.EVENT_ACK,),
                 connection_id=secrets.token_hex(16),
+                process_id=self._process_id,
             )
         )
 

@@ -3,6 +3,7 @@
 import argparse
 import os
 import secrets
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from omnigent.runner.uplink import DEFAULT_LIMIT
 DEFAULT_SERVER: Final = "http://127.0.0.1:6767"
 DEFAULT_IDLE_SECONDS: Final = 3600.0
 DEFAULT_ENGINE_IDLE_SECONDS: Final = 600.0
+_CONNECTED: Final = "OMNIGENT_CONNECTED_FD"
 # Commands of an agent get the environment without these.
 _SECRETS: Final = frozenset(
     {
@@ -35,7 +37,8 @@ class ConfigError(ValueError):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunnerConfig:
     """Settings of one runner process. `token` is the binding token, `owner_token` the personal access token
-    of whoever starts a runner by hand; both are secrets.
+    of whoever starts a runner by hand; both are secrets. `connected_fd` is a host's pipe that wants to be
+    written to when the tunnel is open.
     """
 
     server_url: str
@@ -44,6 +47,7 @@ class RunnerConfig:
     owner_token: str = field(default="", repr=False)
     workspace: Path
     parent_pid: int | None = None
+    connected_fd: int | None = None
     idle_timeout: float = DEFAULT_IDLE_SECONDS
     drain_seconds: float = 3.0
     engine_idle_seconds: float = DEFAULT_ENGINE_IDLE_SECONDS
@@ -85,10 +89,11 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Run
         raise ConfigError(f"OMNIGENT_WORKSPACE: {workspace} is not a directory")
     owner_token = environment.get("OMNIGENT_TOKEN", "")
     token = environment.get("OMNIGENT_RUNNER_TOKEN", "")
-    if owner_token and not (token or options.runner_id):
-        # Nobody launched it: it binds itself to whoever's token it was given.
+    if not (token or options.runner_id):
+        # Nobody launched it: it binds itself, so that its calls are known for its own even where the machine
+        # is the identity, and fenced once its sessions are another runner's.
         token = secrets.token_urlsafe(32)
-    runner_id = options.runner_id or (runner_id_for(token) if token else f"runner_{secrets.token_hex(16)}")
+    runner_id = options.runner_id or runner_id_for(token)
     return RunnerConfig(
         server_url=server,
         runner_id=runner_id,
@@ -105,8 +110,20 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Run
         retain_bytes=int(
             _number("OMNIGENT_RETAIN_BYTES", environment.get("OMNIGENT_RETAIN_BYTES", ""), DEFAULT_LIMIT)
         ),
-        environment=dict(environment),
+        connected_fd=_descriptor(environment.get(_CONNECTED, "")),
+        # What an agent starts is not who the host waits for.
+        environment={name: value for name, value in environment.items() if name != _CONNECTED},
     )
+
+
+def _descriptor(text: str) -> int | None:
+    """The pipe of OMNIGENT_CONNECTED_FD; None without one, or when it is no open pipe."""
+    if not text.isdecimal():
+        return None
+    try:
+        return int(text) if stat.S_ISFIFO(os.fstat(int(text)).st_mode) else None
+    except (OSError, OverflowError):
+        return None
 
 
 def _number(name: str, text: str, default: float) -> float:

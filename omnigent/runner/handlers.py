@@ -10,6 +10,7 @@ from omnigent.runner import resources, skills
 from omnigent.runner.agents import AgentInvalid, AgentMissing
 from omnigent.runner.api import ServerRefused, ServerUnreachable
 from omnigent.runner.control import EVENTS
+from omnigent.runner.environments import routes as environments
 from omnigent.runner.harnesses.base import ModelError
 from omnigent.runner.http import EVENT_STREAM, Call, Refusal, Responder
 from omnigent.runner.profile import PROTOCOL_VERSION
@@ -34,6 +35,7 @@ async def create_session(sessions: Sessions, call: Call, respond: Responder) -> 
     session = sessions.open(session_id)
     try:
         await session.initialise(body)
+        await environments.begin(sessions, session_id)
     except AgentMissing as exc:
         raise Refusal(410, "session_agent_missing", str(exc)) from exc
     except AgentInvalid as exc:
@@ -143,6 +145,7 @@ async def execute_tool(sessions: Sessions, call: Call, respond: Responder) -> No
         return
     except (ServerRefused, ServerUnreachable) as exc:
         raise Refusal(503, "server_unreachable", str(exc)) from exc
+    await environments.begun(toolbox.context)
     await respond.json(200, await toolbox.execute(body))
 
 
@@ -166,8 +169,11 @@ class Route:
 def _route(method: str, path: str, handle: Handler, **options: Any) -> Route:
     pattern = re.escape(path).replace(re.escape("{id}"), "(?P<id>[A-Za-z0-9_-]{1,64})")
     pattern = pattern.replace(re.escape("{resource}"), "[A-Za-z0-9_-]{1,200}")
-    return Route(method, re.compile(pattern), handle, **options)
+    pattern = pattern.replace(re.escape("/{path}"), "(?:/.*)?")
+    return Route(method, re.compile(pattern, re.DOTALL), handle, **options)
 
+
+_ENVIRONMENT: Final = "/v1/sessions/{id}/resources/environments/{resource}"
 
 ROUTES: Final = (
     _route("GET", "/health", health),
@@ -180,6 +186,17 @@ ROUTES: Final = (
     _route("POST", "/v1/sessions/{id}/agent-cache/reset", reset_agent),
     _route("POST", "/v1/sessions/{id}/mcp/execute", execute_tool),
     _route("POST", "/v1/sessions/{id}/skills/resolve", resolve_skill),
+    _route("GET", "/v1/sessions/{id}/resources", environments.list_resources),
+    _route("GET", "/v1/sessions/{id}/resources/environments", environments.list_environments),
+    _route("GET", _ENVIRONMENT, environments.get_environment),
+    _route("GET", f"{_ENVIRONMENT}/filesystem/{{path}}", environments.read),
+    _route("PUT", f"{_ENVIRONMENT}/filesystem/{{path}}", environments.write),
+    _route("PATCH", f"{_ENVIRONMENT}/filesystem/{{path}}", environments.edit),
+    _route("DELETE", f"{_ENVIRONMENT}/filesystem/{{path}}", environments.delete),
+    _route("GET", f"{_ENVIRONMENT}/search/{{path}}", environments.search),
+    _route("GET", f"{_ENVIRONMENT}/changes", environments.changes),
+    _route("GET", f"{_ENVIRONMENT}/diff/{{path}}", environments.diff),
+    _route("POST", f"{_ENVIRONMENT}/shell", environments.shell),
     _route("GET", "/v1/sessions/{id}/resources/terminals", resources.list_terminals),
     _route("POST", "/v1/sessions/{id}/resources/terminals", resources.create_terminal),
     _route("GET", "/v1/sessions/{id}/resources/terminals/{resource}", resources.get_terminal),

@@ -1,6 +1,6 @@
 """The small part of HTTP that travels in tunnel frames: requests, answers, and refusals."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qs
@@ -82,10 +82,10 @@ class Responder:
         await self.head(status, JSON)
         await self.end()
 
-    async def head(self, status: int, content_type: str) -> None:
+    async def head(self, status: int, content_type: str, headers: Sequence[tuple[str, str]] = ()) -> None:
         self.is_started = True
-        headers = (("content-type", content_type),)
-        await self._send(ResponseHead(id_=self._id, status=status, headers=headers))
+        every = (("content-type", content_type), *headers)
+        await self._send(ResponseHead(id_=self._id, status=status, headers=every))
 
     async def body(self, data: bytes, content_type: str) -> None:
         text, encoding = encode_body(data, content_type)

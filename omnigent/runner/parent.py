@@ -1,4 +1,4 @@
-"""Notices when the process that started this one is gone."""
+"""The process that started this one: notices when it is gone, and tells it that the tunnel is open."""
 
 import asyncio
 import contextlib
@@ -29,6 +29,28 @@ async def parent_gone(pid: int) -> None:
         loop.remove_reader(descriptor)
         with contextlib.suppress(OSError):
             os.close(descriptor)
+
+
+class ParentNote:
+    """The writing end of a pipe that a host waits at; without one nothing is told.
+
+    The descriptor is closed in this process's own children, and here after it was used.
+    """
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+        if descriptor is not None:
+            os.set_inheritable(descriptor, False)  # noqa: FBT003 - takes no keyword
+
+    def tell(self) -> None:
+        """The tunnel is open; only the first time counts."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
+            return
+        # A parent that is gone has nobody to be told.
+        with contextlib.suppress(OSError):
+            os.write(descriptor, b"\n")
+        os.close(descriptor)
 
 
 async def _polled(pid: int) -> None:

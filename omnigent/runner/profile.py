@@ -6,6 +6,7 @@ from typing import Any
 
 from omnigent.runner.agents import LoadedAgent
 from omnigent.runner.harnesses.base import ToolSchema
+from omnigent.runner.harnesses.patience import Patience
 from omnigent.runner.harnesses.registry import Models
 from omnigent.runner.turn import TurnSettings
 from omnigent.spec.types import AgentSpec
@@ -71,6 +72,8 @@ class Profile:
             client_tools=_client_tools(spec, message.get("tools"), {tool.name for tool in tools}),
             reasoning_effort=effort or self.reasoning_effort or spec.reasoning_effort,
             max_samples=spec.max_iterations,
+            fallback_models=spec.fallback_models,
+            patience=Patience.of(spec),
         )
 
 

@@ -12,6 +12,7 @@ from omnigent.protocol.events import ElicitationResolved, SessionStateReset, Ses
 from omnigent.runner.announce import Announcer, error_object
 from omnigent.runner.approvals import Answer
 from omnigent.runner.endings import Ending, ending_of, post_interruption
+from omnigent.runner.harnesses.base import Usage
 from omnigent.runner.inbox import Inbox, Message
 from omnigent.runner.profile import Profile
 from omnigent.runner.runtime import Runtime
@@ -46,6 +47,7 @@ class LiveSession:
         self._stopping = False
         self._reset_due = False
         self._response_id: str | None = None
+        self._went_well = False
 
     def describe(self) -> dict[str, Any]:
         """The session as the runner's API shows it."""
@@ -62,7 +64,7 @@ class LiveSession:
 
     def message(self, body: Message) -> str:
         """Admit a message: `accepted`, `buffered` or `duplicate`."""
-        if self._inbox.is_repeat(body.get("persisted_item_id")):
+        if self._inbox.is_repeat(body.get("persisted_item_id") or body.get("pending_id")):
             return "duplicate"
         self._inbox.put(body)
         if self.status == "running":
@@ -162,8 +164,10 @@ class LiveSession:
             self._reset_due = False
             self.bench.forget()
         self._response_id = announcer.response_id
+        is_stale = self._went_well and all(map(self.bench.has_read, messages))
         self.bench.admit(messages)
-        turn = asyncio.create_task(self._run(messages, announcer), name=f"turn-{announcer.response_id}")
+        work = self._nothing(announcer) if is_stale else self._run(messages, announcer)
+        turn = asyncio.create_task(work, name=f"turn-{announcer.response_id}")
         self._turn = turn
         if self._cancel_next or self._stopping:
             self._cancel_next = False
@@ -175,11 +179,17 @@ class LiveSession:
             self._turn = None
             self._response_id = None
         ending = ending_of(turn, stopping=self._stopping)
+        self._went_well = ending.kind == "completed"
         return replace(ending, unfinished=self.bench.close_turn(note=ending.kind == "interrupted"))
+
+    async def _nothing(self, announcer: Announcer) -> None:
+        """The last turn had what this one was to tell: two sub-agents returned at once."""
+        announcer.start()
+        announcer.completed(Usage())
 
     async def _run(self, messages: Sequence[Message], announcer: Announcer) -> None:
         turn = await self.bench.prepare(messages, announcer, lambda: self._inbox.take_steers(messages[0]))
-        await turn.run()
+        await self.bench.run(turn, announcer)
 
     def _settle(self, ending: Ending, announcer: Announcer) -> None:
         """Announce how the turn ended, then what the session does now."""

@@ -129,7 +129,7 @@ def shelf_of(
     found = {skill.name: skill for skill in _bundled(spec, kept, base)}
     if spec.host_skills != "none":
         for root in roots:
-            for skill in _offered(root):
+            for skill in offered(root):
                 if spec.host_skills == "all" or skill.name in spec.host_skills:
                     found.setdefault(skill.name, skill)
     return Shelf(skills=found)
@@ -143,7 +143,7 @@ def _bundled(spec: AgentSpec, kept: Mapping[str, bytes | None], base: str) -> It
             yield _skill(reference, content, folder)
 
 
-def _offered(root: Path) -> Iterator[Skill]:
+def offered(root: Path) -> Iterator[Skill]:
     """The skills in the usual places below a directory; those that cannot be read are left out."""
     for place in PLACES:
         names = [name for name, is_directory in _entries(root, tuple(place.split("/"))) if is_directory]

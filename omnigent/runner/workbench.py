@@ -1,8 +1,10 @@
 """Where a session's turns are worked on: its equipment and history, and who waits for whom."""
 
+import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -28,8 +30,10 @@ from omnigent.runner.rooms import Home, Rooms
 from omnigent.runner.runtime import Runtime
 from omnigent.runner.skills import spelled_out
 from omnigent.runner.summaries import Summary, summarise
+from omnigent.runner.tools.inbox import Inbox
 from omnigent.runner.turn import Turn, TurnSettings
 from omnigent.runner.uplink import Uplink
+from omnigent.runner.watchdog import watched
 from omnigent.runner.workspace import OutsideWorkspaceError
 
 log = logging.getLogger(__name__)
@@ -53,8 +57,10 @@ class Workbench:
         self._engine = EngineSeat(session_id, runtime)
         self._take_steers: Callable[[], Sequence[Message]] = list
         self._turns = 0
+        self._waits = 0
         self._files_told = 0.0
         self._files_dirty = False
+        self._telling: asyncio.TimerHandle | None = None
         self._gate = ToolGate(
             runtime.api, session_id=session_id, approvals=self.approvals, tunnel_up=runtime.tunnel.wait
         )
@@ -80,10 +86,17 @@ class Workbench:
 
     async def close(self) -> None:
         """End the tools that still run."""
+        if self._telling is not None:
+            self._telling.cancel()
         await self.equipment.close()
         await self._operations.cancel()
         await self.rooms.close()
         await self._engine.close()
+
+    def has_read(self, message: Message) -> bool:
+        """Whether it only says that a sub-agent has returned whose result the model has had already."""
+        returned = message.get("subagent_return_id")
+        return isinstance(returned, str) and self.rooms.of(Inbox).has_given(returned)
 
     # -- a turn ----------------------------------------------------------------------------------------
 
@@ -109,6 +122,17 @@ class Workbench:
         if self._turn is None:
             self._turn = await self._sampled_turn(messages, announcer)
         return self._turn
+
+    async def run(self, turn: Turn | EngineTurn | NativeTurn, announcer: Announcer) -> None:
+        """Run a turn to its end. One in which nothing happens ends as failed, if not a program has it."""
+        if isinstance(turn, NativeTurn):
+            await turn.run()
+            return
+        spec = await self.equipment.spec()
+        async with watched(
+            spec.timeout, lambda: None if turn.unfinished or self._waits else announcer.published
+        ):
+            await turn.run()
 
     async def _sampled_turn(self, messages: Sequence[Message], announcer: Announcer) -> Turn | EngineTurn:
         first = messages[0]
@@ -146,7 +170,7 @@ class Workbench:
             return EngineTurn(
                 settings=settings, engine=engine, history=history, announcer=announcer, world=self
             )
-        model = await self._runtime.models.get(settings.harness)
+        model = await self._runtime.models.get(settings.harness, settings.patience)
         fitting = Fitting(
             keeper=self._keeper,
             agent=await self.equipment.agent(),
@@ -166,7 +190,8 @@ class Workbench:
     async def summary(self, messages: Sequence[Mapping[str, Any]], model: str | None) -> Summary:
         """What the session's model answers to these messages, or the model named. Raises ModelError."""
         settings = await self.equipment.turn_settings({"model_override": model} if model else {})
-        return await summarise(await self._runtime.models.get(settings.harness), settings, messages)
+        adapter = await self._runtime.models.get(settings.harness, settings.patience)
+        return await summarise(adapter, settings, messages)
 
     def close_turn(self, *, note: bool) -> Sequence[ToolCall]:
         """Tidy up after a turn; with `note` the history says that it was interrupted. The open calls."""
@@ -198,10 +223,21 @@ class Workbench:
         return await self.client_results.wait(call_id, APPROVAL_SECONDS)
 
     async def approve(self, elicitation_id: str) -> str:
-        return (await self.approvals.answer(elicitation_id, APPROVAL_SECONDS)).action
+        with self._waiting():
+            return (await self.approvals.answer(elicitation_id, APPROVAL_SECONDS)).action
 
     async def evaluate(self, event: Mapping[str, Any]) -> Verdict:
-        return await self._policies.ask(event)
+        with self._waiting():
+            return await self._policies.ask(event)
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """The turn waits for people, or for policies that may ask some."""
+        self._waits += 1
+        try:
+            yield
+        finally:
+            self._waits -= 1
 
     async def tool_ran(self, name: str) -> None:
         if not self.equipment.mutates(name):
@@ -216,7 +252,18 @@ class Workbench:
             self._tell_changed_files()
         return self._take_steers()
 
+    def files_changed(self) -> None:
+        """Tell it outside of a turn too: at once, or when it has not been told for a while."""
+        wait = self._files_told + _CHANGED_FILES_SECONDS - time.monotonic()
+        if wait <= 0:
+            self._tell_changed_files()
+        elif self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(wait, self._tell_changed_files)
+
     def _tell_changed_files(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
         self._files_dirty = False
         self._files_told = time.monotonic()
         self._uplink.put(SessionChangedFilesInvalidated(session_id=self._session_id))

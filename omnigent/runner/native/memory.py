@@ -102,6 +102,11 @@ class Memory:
         """What was typed and is not in the transcript yet."""
         return [each for each in self.typed if not each.seen]
 
+    def awaits(self, prompt: Typed) -> bool:
+        """Whether a predecessor was given this prompt and typed it, and it is not in the transcript yet."""
+        names = {prompt.item_id, prompt.pending_id} - {""}
+        return any(not names.isdisjoint((each.item_id, each.pending_id)) for each in self.waiting)
+
     def will_type(self, prompt: Typed) -> None:
         self.typed.append(prompt)
         self.save()

@@ -140,7 +140,9 @@ class Seat:
     # -- prompts -----------------------------------------------------------------------------------------
 
     async def send(self, prompt: Typed) -> None:
-        """Type a prompt. Raises ModelError when the program has ended."""
+        """Type a prompt, unless it waits already. Raises ModelError when the program has ended."""
+        if self.memory.awaits(prompt):
+            return
         self.memory.will_type(prompt)
         await self._typed(prompt)
 

@@ -45,6 +45,10 @@ class Inbox:
         """A result of something in the background; `id` is its own."""
         self._unread[str(entry["id"])] = entry
 
+    def has_given(self, key: str) -> bool:
+        """Whether the model has had this result in the turn that runs, or was the last."""
+        return self._given.get(key) == self._home.turn()
+
     async def take(self) -> list[Entry]:
         """What is unread, oldest first. Given in a turn that is cut off it is unread again afterwards."""
         async with self._reading:

@@ -6,7 +6,7 @@ import json
 import logging
 import signal
 from asyncio.subprocess import Process
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -27,14 +27,21 @@ _PIPE_GRACE: Final = 0.5
 
 
 async def answer_of(
-    request: Mapping[str, Any], entry: Entry, reaper: Reaper, *, seconds: float, name: str
+    request: Mapping[str, Any],
+    entry: Entry,
+    reaper: Reaper,
+    *,
+    seconds: float,
+    name: str,
+    descriptors: Sequence[int] = (),
 ) -> dict[str, Any]:
     """The worker's answer. Raises ToolError when there is none; what it printed is then part of the words,
-    and `name` says who is to blame.
+    and `name` says who is to blame. It inherits `descriptors` under the same numbers.
     """
     try:
-        with entry.opened() as (line, descriptors):
-            child = await Child.start(*line, cwd=entry.directory, env=entry.environment, pass_fds=descriptors)
+        with entry.opened() as (line, own):
+            passed = (*own, *descriptors)
+            child = await Child.start(*line, cwd=entry.directory, env=entry.environment, pass_fds=passed)
     except (OSError, ValueError) as exc:
         raise ToolError(f"the {name} cannot be started: {exc}") from exc
     process = child.process

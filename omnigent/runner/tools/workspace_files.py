@@ -7,14 +7,17 @@ other file tools.
 import asyncio
 import base64
 import os
-import secrets
-import stat
 from pathlib import Path
 from typing import Final
 
 from omnigent.runner.tools.base import ToolContext, ToolError
 from omnigent.runner.tools.files import entry_of, worked_inside
 from omnigent.runner.workspace import OutsideWorkspaceError
+from omnigent.workspace.errors import Refused
+from omnigent.workspace.reading import beginning_of
+from omnigent.workspace.root import Root
+from omnigent.workspace.work import open_unless_directory
+from omnigent.workspace.writing import written
 
 CONFINED_BYTES: Final = 4 * 1024 * 1024
 """The most that is read of a file in a sandbox: it passes through its worker's answer."""
@@ -37,10 +40,7 @@ async def read(context: ToolContext, name: str, most: int) -> bytes:
     if entry.is_confined:
         request = {"do": "fetch", "path": name, "most": min(most, CONFINED_BYTES)}
         return base64.b64decode(await worked_inside(request, entry, context))
-    try:
-        return await asyncio.to_thread(_read, path, name, most)
-    except OSError as exc:
-        raise ToolError(f"{name}: {exc.strerror or exc}") from exc
+    return await asyncio.to_thread(_read, context, path, name, most)
 
 
 async def write(context: ToolContext, name: str, data: bytes) -> str:
@@ -50,34 +50,31 @@ async def write(context: ToolContext, name: str, data: bytes) -> str:
     if entry.is_confined:
         request = {"do": "put", "path": name, "data": base64.b64encode(data).decode()}
         return await worked_inside(request, entry, context)
-    try:
-        await asyncio.to_thread(_write, path, data)
-    except OSError as exc:
-        raise ToolError(f"{name}: {exc.strerror or exc}") from exc
+    await asyncio.to_thread(_write, context, path, data)
     return context.workspace.shown(path)
 
 
-def _read(path: Path, name: str, most: int) -> bytes:
-    # What is no regular file may block its reader, so it is opened without waiting and looked at first.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ToolError(f"{name} is not a regular file")
-        data = file.read(most + 1)
+def _read(context: ToolContext, path: Path, name: str, most: int) -> bytes:
+    try:
+        with Root.opened(context.workspace.root) as root:
+            opened = open_unless_directory(root, path.relative_to(root.path).parts)
+    except Refused as exc:
+        words = "No such file or directory" if exc.status == 404 else exc.message
+        raise ToolError(f"{name}: {words}") from exc
+    if opened is None:
+        raise ToolError(f"{name} is a directory")
+    try:
+        data = beginning_of(opened, most + 1)
+    finally:
+        os.close(opened)
     if len(data) > most:
         raise ToolError(f"{name} is larger than {most} bytes")
     return data
 
 
-def _write(path: Path, data: bytes) -> None:
-    if path.is_dir():
-        raise IsADirectoryError(None, "it is a directory")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name[:40]}.{secrets.token_hex(6)}"
+def _write(context: ToolContext, path: Path, data: bytes) -> None:
     try:
-        with temporary.open("xb") as file:
-            file.write(data)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        with Root.opened(context.workspace.root) as root:
+            written(root, path.relative_to(root.path).parts, data, create_parents=True)
+    except Refused as exc:
+        raise ToolError(exc.message) from exc
