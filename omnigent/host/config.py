@@ -1,6 +1,5 @@
 """Who this host is, which server it serves, and where it keeps things."""
 
-import fcntl
 import os
 import re
 import secrets
@@ -9,18 +8,20 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from omnigent.host.config_file import MIB, NAME, ConfigError, Settings, token_in
+from omnigent.host.environment import PASSTHROUGH
+from omnigent.host.runner_log import LogLimits
+from omnigent.link import is_loopback
 
 DEFAULT_DATA_DIR = "~/.omnigent/host"
-DEFAULT_WORKSPACE_ROOT = "~/omnigent"
 MAX_NAME = 200
 
 _HOST_ID = re.compile(r"[0-9a-f]{32}")
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
-
-
-class ConfigError(ValueError):
-    """The host cannot start as it was asked to; the text is for its operator."""
+_PORTS = {"http": 80, "https": 443}
+_UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +35,10 @@ class HostConfig:
     workspace_root: Path
     roots: tuple[Path, ...] = ()
     token: str = field(default="", repr=False)
+    passthrough: tuple[str, ...] = ()
+    log_bytes: int = 5 * MIB
+    log_files: int = 3
+    runner_logs: LogLimits = field(default_factory=LogLimits)
 
     @property
     def tunnel_url(self) -> str:
@@ -43,17 +48,45 @@ class HostConfig:
         return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, "", ""))
 
     @property
+    def is_local(self) -> bool:
+        """Whether the server is on this machine."""
+        return is_loopback(self.server_url)
+
+    @property
+    def server_dir(self) -> Path:
+        """What belongs to this server: the lock and the logs. All names of this machine mean one server."""
+        parts = urlsplit(self.server_url)
+        host = "localhost" if self.is_local else parts.hostname
+        port = parts.port or _PORTS[parts.scheme]
+        return self.data_dir / "servers" / _UNSAFE.sub("_", f"{host}_{port}{parts.path}")
+
+    @property
+    def lock_path(self) -> Path:
+        """Held while a daemon serves this server from here."""
+        return self.server_dir / "lock"
+
+    @property
+    def log_path(self) -> Path:
+        """The daemon's own log."""
+        return self.server_dir / "host.log"
+
+    @property
     def log_dir(self) -> Path:
         """Where runners' output goes."""
-        return self.data_dir / "logs"
+        return self.server_dir / "runners"
+
+    def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """The environment from which runners' ones are made."""
+        return {**environ, PASSTHROUGH: " ".join(self.passthrough)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HostOptions:
-    """What the command line said; empty means that the environment or the default decides."""
+    """What the command line said; empty means that the environment, the file or the default decides."""
 
-    server: str
+    server: str = ""
     name: str = ""
+    config: str = ""
     data_dir: str = ""
     workspace_root: str = ""
     roots: Sequence[str] = ()
@@ -62,65 +95,58 @@ class HostOptions:
 def resolve(options: HostOptions, environ: Mapping[str, str]) -> HostConfig:
     """Settle the configuration, creating the data dir and the host id on first use. Raises ConfigError."""
     data_dir = _directory(options.data_dir or environ.get("OMNIGENT_HOST_DATA_DIR") or _default_dir(environ))
-    root = options.workspace_root or environ.get("OMNIGENT_WORKSPACE_ROOT") or DEFAULT_WORKSPACE_ROOT
-    extra = [path for path in environ.get("OMNIGENT_HOST_ROOTS", "").split(os.pathsep) if path]
-    workspace_root = Path(root).expanduser().absolute()
-    roots = tuple(Path(path).expanduser().absolute().resolve() for path in (*options.roots, *extra))
+    said = Settings(_file(options, environ, data_dir), environ)
+    workspace_root = Path(options.workspace_root or said["workspace_root"]).expanduser().absolute()
+    wanted = (*options.roots, *said["roots"])
+    roots = tuple(Path(path).expanduser().absolute().resolve() for path in wanted)
+    token_file = said["token_file"]
+    token = environ.get("OMNIGENT_TOKEN") or (token_in(Path(token_file).expanduser()) if token_file else "")
     return HostConfig(
-        server_url=_server_url(options.server),
+        server_url=_server_url(options.server or said["server"]),
         host_id=_host_id(data_dir),
-        name=_name(options.name or socket.gethostname() or "host"),
+        name=_name(options.name or said["name"] or socket.gethostname() or "host"),
         data_dir=data_dir,
         workspace_root=workspace_root,
         roots=(*roots, workspace_root.resolve()) if roots else (),
-        token=environ.get("OMNIGENT_TOKEN", ""),
+        token=token,
+        passthrough=said["passthrough"],
+        log_bytes=int(said["log_mb"] * MIB),
+        log_files=int(said["log_files"]),
+        runner_logs=LogLimits(days=said["runner_log_days"], total_bytes=int(said["runner_log_mb"] * MIB)),
     )
 
 
-class DataDirLock:
-    """Held while a host runs, so that two of them never share an id. The kernel frees it with the process."""
-
-    def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / "host.lock"
-        self._descriptor = -1
-
-    def acquire(self) -> None:
-        """Take the lock or raise ConfigError naming the process that has it."""
-        try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise ConfigError(f"cannot use {self._path}: {error.strerror}") from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
-            os.close(descriptor)
-            raise ConfigError(
-                f"another host (pid {owner}) already uses {self._path.parent}; stop it or give --data-dir"
-            ) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-        self._descriptor = descriptor
-
-    def release(self) -> None:
-        """Let go of the lock."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+def _file(options: HostOptions, environ: Mapping[str, str], data_dir: Path) -> Path | None:
+    """The file of settings: the named one, which must be there, else the one in the data dir if there is."""
+    named = options.config or environ.get("OMNIGENT_HOST_CONFIG")
+    if named:
+        return Path(named).expanduser().absolute()
+    usual = data_dir / NAME
+    return usual if usual.exists() else None
 
 
 def _server_url(text: str) -> str:
+    if not text:
+        raise ConfigError(
+            'which server? Give --server URL, or server = "URL" in the host\'s file of settings'
+        )
     url = text if "://" in text else f"http://{text}"
+    parts = _split(url)
+    if parts is None or parts.scheme not in _SCHEMES or not parts.hostname:
+        raise ConfigError(f"--server must be an http or https URL, not {text!r}")
+    if "@" in parts.netloc:
+        raise ConfigError("--server must not hold a password; set OMNIGENT_TOKEN or token_file")
+    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
+    return urlunsplit((scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+
+
+def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
         port_is_valid = parts.port is None or parts.port > 0
     except ValueError:
-        port_is_valid = False
-        parts = urlsplit("")
-    if parts.scheme not in _SCHEMES or not parts.hostname or not port_is_valid:
-        raise ConfigError(f"--server must be an http or https URL, not {text!r}")
-    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
-    return urlunsplit((scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+        return None
+    return parts if port_is_valid else None
 
 
 def _name(text: str) -> str:

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from omnigent.host.filesystem import FileSystem, PathRefused
-from omnigent.host.launcher import Launch, Launcher
+from omnigent.host.fs_requests import FsRequests
+from omnigent.host.inventory import Inventory
+from omnigent.host.launcher import Launcher
+from omnigent.host.model_options import ModelMenu
 from omnigent.host.readiness import ReadinessBoard
+from omnigent.host.runner_process import Launch
 from omnigent.host.worktrees import Worktrees
 from omnigent.ids import runner_id_for
 from omnigent.protocol import host_frames as frames
@@ -35,12 +39,23 @@ class Handlers:
     """What the server may ask of this host."""
 
     def __init__(
-        self, *, launcher: Launcher, disk: FileSystem, worktrees: Worktrees, readiness: ReadinessBoard
+        self,
+        *,
+        launcher: Launcher,
+        disk: FileSystem,
+        worktrees: Worktrees,
+        readiness: ReadinessBoard,
+        inventory: Inventory,
+        models: ModelMenu,
+        files: FsRequests,
     ) -> None:
         self._launcher = launcher
         self._disk = disk
         self._worktrees = worktrees
         self._readiness = readiness
+        self._inventory = inventory
+        self._models = models
+        self._files = files
 
     def table(self) -> Mapping[type[frames.Ask], Route]:
         """Every request this host answers."""
@@ -55,8 +70,14 @@ class Handlers:
             frames.CreateWorktree: Route(result=frames.CreateWorktreeResult, run=self.create_worktree),
             frames.RemoveWorktree: Route(result=frames.RemoveWorktreeResult, run=self.remove_worktree),
             frames.ListWorktrees: Route(result=frames.ListWorktreesResult, run=self.list_worktrees),
-            frames.ModelOptions: _unsupported(frames.ModelOptionsResult),
-            frames.FsRequest: _unsupported(frames.FsResult, failed="error"),
+            frames.ModelOptions: Route(result=frames.ModelOptionsResult, run=self._models.answer),
+            frames.FsRequest: Route(result=frames.FsResult, run=self._files.answer, failed="error"),
+            frames.Skills: Route(result=frames.SkillsResult, run=self.skills),
+            frames.SkillContent: Route(result=frames.SkillContentResult, run=self.skill_content),
+            frames.DetectCredentials: Route(
+                result=frames.DetectCredentialsResult, run=self.detect_credentials
+            ),
+            **_REFUSED,
         }
 
     async def launch_runner(self, ask: frames.LaunchRunner) -> frames.LaunchRunnerResult:
@@ -124,10 +145,22 @@ class Handlers:
 
     async def refresh_harnesses(self, ask: frames.RefreshHarnesses) -> frames.RefreshHarnessesResult:
         """Probe again, and answer with what was found."""
-        self._readiness.refresh()
+        await asyncio.to_thread(self._readiness.refresh)
         return frames.RefreshHarnessesResult(
             request_id=ask.request_id, status="ok", configured_harnesses=self._readiness.current
         )
+
+    async def skills(self, ask: frames.Skills) -> frames.SkillsResult:
+        """The skills that a session in a directory would find."""
+        return await asyncio.to_thread(self._inventory.skills, ask)
+
+    async def skill_content(self, ask: frames.SkillContent) -> frames.SkillContentResult:
+        """What one of them says."""
+        return await asyncio.to_thread(self._inventory.skill_content, ask)
+
+    async def detect_credentials(self, ask: frames.DetectCredentials) -> frames.DetectCredentialsResult:
+        """Which credentials there are."""
+        return await asyncio.to_thread(self._inventory.credentials, ask)
 
     async def _git(self, operation: Callable[[A], R], ask: A) -> R:
         loop = asyncio.get_running_loop()
@@ -189,3 +222,17 @@ def _unsupported(result: type[frames.Result], *, failed: str = "failed") -> Rout
 
 def _not_launched(ask: frames.LaunchRunner, error: str, code: str | None) -> frames.LaunchRunnerResult:
     return frames.LaunchRunnerResult(request_id=ask.request_id, status="failed", error=error, error_code=code)
+
+
+# What only a vendor's programs and services could answer. An answer at once spares the server its time-out.
+_REFUSED: Mapping[type[frames.Ask], Route] = {
+    frames.FsWriteRequest: _unsupported(frames.FsResult, failed="error"),
+    frames.HarnessStartup: _unsupported(frames.HarnessStartupResult),
+    frames.ImportLocal: _unsupported(frames.ImportLocalDone),
+    frames.ImportLocalById: _unsupported(frames.ImportLocalDone),
+    frames.InstallHarness: _unsupported(frames.InstallHarnessResult),
+    frames.McpServers: _unsupported(frames.McpServersResult),
+    frames.McpTools: _unsupported(frames.McpToolsResult),
+    frames.Plugins: _unsupported(frames.PluginsResult),
+    frames.StoreSecret: _unsupported(frames.StoreSecretResult),
+}

@@ -45,7 +45,7 @@ def _finding(row: HarnessRow | None, environ: Mapping[str, str]) -> Finding:
 
 @dataclass(kw_only=True)
 class ReadinessBoard:
-    """The latest probe; `refresh` tells whether it differs from the one before."""
+    """The latest probe. `refresh` blocks on the disk: call it from a thread."""
 
     source: Callable[[], Findings]
     _found: Findings = field(init=False)
@@ -58,10 +58,18 @@ class ReadinessBoard:
         """The states, as they are told to the server."""
         return {spelling: finding.state for spelling, finding in self._found.items()}
 
-    def refresh(self) -> bool:
+    @property
+    def advice(self) -> Mapping[str, str]:
+        """For each harness that a runner has, under its own name: what has to be done, empty when nothing."""
+        return {
+            name: finding.reason
+            for name, finding in self._found.items()
+            if finding.state is not False and name == harnesses.canonical(name)
+        }
+
+    def refresh(self) -> None:
         """Probe again."""
-        before, self._found = self._found, self.source()
-        return before != self._found
+        self._found = self.source()
 
     def refusal(self, harness: str | None) -> str | None:
         """Why a harness cannot be launched here, None when it can or when the server did not say which."""

@@ -3,16 +3,34 @@
 import os
 import re
 import shutil
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 MAX_BYTES = 8 * 1024 * 1024
-MAX_FILES = 50
 TAIL_BYTES = 4096
 TAIL_LINES = 15
+REDACTED = "[REDACTED]"
 
+_DAY = 86400.0
+_EARLIER = ".log.1"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+# Credentials that this host never saw, because somebody else gave them to the runner.
+_FOREIGN_SECRETS = re.compile(
+    r"(?P<before>\bBearer\s+)\S+|(?P<scheme>://)[^\s/:@]*:[^\s/@]+(?=@)"
+    r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|\b(?:sk|omni|ghp|gho|xox[abp])[-_][\w-]{12,}"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogLimits:
+    """What runners' logs may take: each file in bytes, those of ended runners in days and bytes together."""
+
+    file_bytes: int = MAX_BYTES
+    days: float = 14.0
+    total_bytes: int = 200 * 1024 * 1024
 
 
 class RunnerLog:
@@ -20,7 +38,8 @@ class RunnerLog:
 
     def __init__(self, path: Path, secrets: Iterable[str]) -> None:
         self.path = path
-        self.secrets = tuple(secrets)
+        # Longest first: one may be a part of another.
+        self.secrets = tuple(sorted(secrets, key=len, reverse=True))
         # In append mode a truncated file is simply continued from its start.
         self.descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
@@ -41,17 +60,22 @@ class RunnerLog:
         except OSError:
             return ""
         for secret in self.secrets:
-            text = text.replace(secret, "[REDACTED]")
+            text = text.replace(secret, REDACTED)
+        text = _FOREIGN_SECRETS.sub(_masked, text)
         whole = text.encode()[margin if start else 0 :]
         clipped = whole[-TAIL_BYTES:].decode("utf-8", "ignore")
         return "\n".join(clipped.splitlines()[-TAIL_LINES:])
 
 
 class LogDirectory:
-    """All runner logs of a host: one file each, rotated by size, the oldest removed."""
+    """All runner logs of a host: one file each, rotated by size, old ones removed by age and size."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, limits: LogLimits | None = None, *, now: Callable[[], float] = time.time
+    ) -> None:
         self.path = path
+        self._limits = limits or LogLimits()
+        self._now = now
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def open(self, runner_id: str, secrets: Iterable[str]) -> RunnerLog:
@@ -59,22 +83,31 @@ class LogDirectory:
         return RunnerLog(self.path / f"{_UNSAFE.sub('_', runner_id)[:100]}.log", secrets)
 
     def rotate(self, living: Iterable[RunnerLog]) -> None:
-        """Cut logs that have grown too large, keeping one earlier piece, and drop the oldest files."""
+        """Cut logs that have grown too large, keeping one earlier piece, and drop what is old or too much."""
         in_use = {runner_log.path for runner_log in living}
         for path in in_use:
             with suppress(OSError):
-                if path.stat().st_size > MAX_BYTES:
-                    shutil.copyfile(path, path.with_suffix(".log.1"))
+                if path.stat().st_size > self._limits.file_bytes:
+                    shutil.copyfile(path, path.with_suffix(_EARLIER))
                     os.truncate(path, 0)
-        kept = {path.with_suffix(".log.1") for path in in_use} | in_use
-        old = sorted((path for path in self.path.iterdir() if path not in kept), key=_modified)
-        for path in old[: max(0, len(old) - MAX_FILES)]:
+        kept = {path.with_suffix(_EARLIER) for path in in_use} | in_use
+        total = 0
+        for path, size, modified in self._newest_first():
+            if path in kept:
+                continue
+            total += size
+            if total > self._limits.total_bytes or self._now() - modified > self._limits.days * _DAY:
+                with suppress(OSError):
+                    path.unlink()
+
+    def _newest_first(self) -> Iterator[tuple[Path, int, float]]:
+        found = []
+        for path in self.path.glob("*.log*"):
             with suppress(OSError):
-                path.unlink()
+                facts = path.stat()
+                found.append((path, facts.st_size, facts.st_mtime))
+        yield from sorted(found, key=lambda row: row[2], reverse=True)
 
 
-def _modified(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
+def _masked(match: re.Match[str]) -> str:
+    return (match["before"] or match["scheme"] or "") + REDACTED

@@ -1,15 +1,18 @@
 """Git work trees beside a repository: add, list and remove, by way of the git program."""
 
 import os
-import re
-import signal
-import subprocess
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
+from omnigent.git_names import BadGitName, check_base, check_branch
+from omnigent.host import repositories
 from omnigent.host.filesystem import FileSystem, PathRefused
+from omnigent.host.git import Git, GitFailed, Operation
+from omnigent.host.repositories import Tree, knows
 from omnigent.protocol.host_frames import (
     CreateWorktree,
     CreateWorktreeResult,
@@ -20,17 +23,10 @@ from omnigent.protocol.host_frames import (
     Worktree,
 )
 
-GIT_SECONDS = 120.0
 MAX_AT_ONCE = 4
 MAX_SUFFIX = 50
-MAX_BRANCH = 200
-MAX_ERROR = 1000
-
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
-
-
-class GitFailed(Exception):
-    """A git command that failed, or a request that git would misread; the text says why."""
+_BESIDE = "-worktrees"
+_EXPECTED = (PathRefused, GitFailed, BadGitName, OSError)
 
 
 class Worktrees:
@@ -38,170 +34,215 @@ class Worktrees:
 
     def __init__(self, disk: FileSystem, environ: Mapping[str, str]) -> None:
         self._disk = disk
-        # Nobody is there to answer a password prompt.
-        self._environ = {**environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._is_closed = False
+        self._git = Git(environ)
+        # Branches that follow a remote one are written into the repository's settings, by one at a time.
+        self._naming = Lock()
         self.threads = ThreadPoolExecutor(MAX_AT_ONCE, thread_name_prefix="git")
 
     def close(self) -> None:
-        """Kill what runs, with the transports it started, and accept nothing more."""
-        self._is_closed = True
-        for process in tuple(self._running):
-            _kill_group(process)
+        """Kill what runs and accept nothing more; what was being made is taken away again."""
+        self._git.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
 
     def create(self, ask: CreateWorktree) -> CreateWorktreeResult:
         """Add a work tree; a subdirectory named by `repo_path` is kept as the workspace inside it."""
         try:
-            picked = self._disk.resolve(ask.repo_path)
-            check_branch(ask.branch_name)
-            top, main = self._top(picked), self._main(picked)
-            target = _free_directory(main, ask.branch_name)
-            self._disk.resolve(str(target))
-            self._git(main, *self._add_arguments(main, ask, target))
-        except (PathRefused, GitFailed) as error:
-            return CreateWorktreeResult(request_id=ask.request_id, status="failed", error=str(error))
-        inside = target / picked.relative_to(top)
+            target, workspace = self._create(self._git.operation(), ask)
+        except _EXPECTED as error:
+            return CreateWorktreeResult(request_id=ask.request_id, status="failed", error=_said(error))
         return CreateWorktreeResult(
             request_id=ask.request_id,
             status="ok",
             worktree_path=str(target),
             branch=ask.branch_name,
-            workspace=str(inside if inside.is_dir() else target),
+            workspace=str(workspace),
         )
 
     def list(self, ask: ListWorktrees) -> ListWorktreesResult:
-        """All work trees of a repository, the main one first."""
+        """All work trees of a repository, the main one first; for cleaning up with what would be lost."""
+        run = self._git.operation()
         try:
-            path = self._disk.resolve(ask.repo_path)
-            found = tuple(_parse(self._git(path, "worktree", "list", "--porcelain", "-z")))
-        except (PathRefused, GitFailed) as error:
-            return ListWorktreesResult(request_id=ask.request_id, status="failed", error=str(error))
-        return ListWorktreesResult(request_id=ask.request_id, status="ok", worktrees=found)
+            if ask.for_cleanup:
+                path = self._disk.resolve(str(_still_there(Path(ask.repo_path))))
+            else:
+                path = self._disk.resolve(ask.repo_path)
+            trees = [tree for tree in repositories.trees_of(run, path) if _can_be_named(tree.path)]
+        except _EXPECTED as error:
+            return ListWorktreesResult(request_id=ask.request_id, status="failed", error=_said(error))
+        shown = tuple(_shown(run, tree, is_examined=ask.for_cleanup) for tree in trees)
+        return ListWorktreesResult(request_id=ask.request_id, status="ok", worktrees=shown)
 
     def remove(self, ask: RemoveWorktree) -> RemoveWorktreeResult:
-        """Remove a work tree, changed files included, then its branch when asked; never the main one."""
+        """Remove a work tree, changed files included unless `only_clean`, then its branch when asked.
+
+        Never the main one, and never one that a link at its path leads to.
+        """
         try:
-            path = self._disk.resolve(ask.worktree_path)
-            main = self._main(path)
-            if path == main:
-                raise GitFailed("the main work tree cannot be removed")
-            if ask.delete_branch and ask.branch is not None:
-                check_branch(ask.branch)
-            self._git(main, "worktree", "remove", "--force", "--", str(path))
-            if ask.delete_branch and ask.branch is not None:
-                self._git(main, "branch", "-D", "--", ask.branch)
-        except (PathRefused, GitFailed) as error:
-            return RemoveWorktreeResult(request_id=ask.request_id, status="failed", error=str(error))
+            self._remove(self._git.operation(), ask)
+        except _EXPECTED as error:
+            return RemoveWorktreeResult(request_id=ask.request_id, status="failed", error=_said(error))
         return RemoveWorktreeResult(request_id=ask.request_id, status="ok")
 
-    def _add_arguments(self, main: Path, ask: CreateWorktree, target: Path) -> tuple[str, ...]:
-        exists = self._knows(main, f"refs/heads/{ask.branch_name}")
-        if ask.existing_branch:
-            if not exists:
-                raise GitFailed(f"there is no branch {ask.branch_name!r}")
-            return ("worktree", "add", "--", str(target), ask.branch_name)
-        if exists:
-            raise GitFailed(f"the branch {ask.branch_name!r} exists already")
+    def _create(self, run: Operation, ask: CreateWorktree) -> tuple[Path, Path]:
+        check_branch(ask.branch_name)
         base = ask.base_branch or "HEAD"
-        check_branch(base)
-        if not self._knows(main, base):
-            # It may be a branch that this clone has not seen yet.
-            self._git(main, "fetch", "--quiet")
-            if not self._knows(main, base):
-                raise GitFailed(f"there is no branch or commit {base!r}")
-        return ("worktree", "add", "-b", ask.branch_name, "--", str(target), base)
-
-    def _top(self, path: Path) -> Path:
-        return Path(self._git(path, "rev-parse", "--show-toplevel").rstrip("\n"))
-
-    def _main(self, path: Path) -> Path:
-        return Path(next(_parse(self._git(path, "worktree", "list", "--porcelain", "-z"))).path)
-
-    def _knows(self, repository: Path, revision: str) -> bool:
+        check_base(base)
+        picked = self._disk.resolve(ask.repo_path)
+        if not picked.is_dir():
+            raise GitFailed(f"{picked} is not a directory")
+        main = repositories.trees_of(run, picked)[0].path
+        top = repositories.top_of(run, picked, main)
+        within = picked.relative_to(top) if picked.is_relative_to(top) else Path()
+        start = _start(run, main, ask, base)
+        target = self._claim(main, ask.branch_name)
+        is_branch_new = False
         try:
-            self._git(repository, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
-        except GitFailed:
-            return False
-        return True
+            if start is not None:
+                # A step of its own, because it says who of two at once has made the branch.
+                with self._naming:
+                    run.run(main, "branch", "--", ask.branch_name, start)
+                is_branch_new = True
+            run.run(main, "worktree", "add", "--", str(target), ask.branch_name)
+            repositories.mark(run, target, ask.request_id)
+        except BaseException:
+            self._undo(main, target, ask.branch_name if is_branch_new else None)
+            raise
+        workspace = target / within
+        return target, workspace if workspace.is_dir() else target
 
-    def _git(self, directory: Path, *arguments: str) -> str:
-        if self._is_closed:
-            raise GitFailed("the host is shutting down")
-        try:
-            process = subprocess.Popen(
-                ("git", *arguments),
-                cwd=directory,
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise GitFailed(f"git cannot be run here: {error.strerror}") from None
-        self._running.add(process)
-        try:
-            output, errors = process.communicate(timeout=GIT_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise GitFailed(f"git {arguments[0]} took longer than {GIT_SECONDS:g} s") from None
-        finally:
-            self._running.discard(process)
-            if process.returncode is None:
-                _kill_group(process)
-                process.communicate()
-        if process.returncode != 0:
-            raise GitFailed(
-                errors.decode("utf-8", "replace").strip()[:MAX_ERROR] or f"git {arguments[0]} failed"
-            )
-        return os.fsdecode(output)
+    def _claim(self, main: Path, branch: str) -> Path:
+        """An empty directory that nobody else is given, inside the roots."""
+        parent = self._disk.resolve(str(main.with_name(f"{main.name}{_BESIDE}")))
+        parent.mkdir(exist_ok=True)
+        flat = branch.replace("/", "-")
+        for suffix in ("", *(f"-{number}" for number in range(2, MAX_SUFFIX + 1))):
+            target = parent / f"{flat}{suffix}"
+            with suppress(FileExistsError):
+                target.mkdir()
+                return target
+        raise GitFailed(f"{parent / flat} and {MAX_SUFFIX - 1} more names for it are taken")
+
+    def _undo(self, main: Path, target: Path, branch: str | None) -> None:
+        run = self._git.operation(is_undo=True)
+        run.try_run(main, "worktree", "remove", "--force", "--force", "--", str(target))
+        shutil.rmtree(target, ignore_errors=True)
+        run.try_run(main, "worktree", "prune")
+        if branch is not None:
+            run.try_run(main, "branch", "-D", "--", branch)
+        with suppress(OSError):
+            target.parent.rmdir()  # only if nothing else is there
+
+    def _remove(self, run: Operation, ask: RemoveWorktree) -> None:
+        path = self._disk.resolve(ask.worktree_path)
+        if path != Path(ask.worktree_path).expanduser():
+            raise GitFailed(f"{ask.worktree_path} has become a link to another place")
+        branch = ask.branch if ask.delete_branch else None
+        if branch is not None:
+            check_branch(branch)
+        trees = repositories.trees_of(run, _door(path))
+        main = trees[0].path
+        if path == main:
+            raise GitFailed("the main work tree cannot be removed")
+        tree = next((one for one in trees[1:] if one.path == path), None)
+        if tree is None:
+            raise GitFailed(f"{path} is not a work tree of {main}")
+        if ask.only_clean:
+            _refuse_to_lose(run, tree)
+            run.run(main, "worktree", "remove", "--", str(path))
+        else:
+            run.run(main, "worktree", "remove", "--force", "--", str(path))
+        if branch is not None:
+            run.run(main, "branch", "-D", "--", branch)
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+def _start(run: Operation, main: Path, ask: CreateWorktree, base: str) -> str | None:
+    """The revision that the new branch starts at; None when the branch is there and may be."""
+    is_there = knows(run, main, f"refs/heads/{ask.branch_name}")
+    if ask.existing_branch:
+        if not is_there:
+            raise GitFailed(f"there is no branch {ask.branch_name!r}")
+        return None
+    if is_there:
+        raise GitFailed(f"the branch {ask.branch_name!r} exists already")
+    if knows(run, main, base):
+        return base
+    if base == "HEAD":
+        raise GitFailed("the repository has no commit yet, so nothing that a branch could start at")
+    try:
+        # It may be a branch that this clone has not seen yet.
+        run.run(main, "fetch", "--quiet")
+        failure = ""
+    except GitFailed as error:
+        failure = f", and fetching failed: {error}"
+    for seen in (base, f"refs/remotes/origin/{base}"):
+        if knows(run, main, seen):
+            return seen
+    raise GitFailed(f"there is no branch or commit {base!r}{failure}")
 
 
-def check_branch(name: str) -> None:
-    """Refuse names that git would refuse or take for an option. Raises GitFailed."""
-    parts = name.split("/")
-    is_bad = (
-        not 0 < len(name) <= MAX_BRANCH
-        or name == "@"
-        or name.startswith("-")
-        or name.endswith((".", "/"))
-        or _FORBIDDEN.search(name)
-        or any(not part or part.startswith(".") or part.endswith(".lock") for part in parts)
+def _refuse_to_lose(run: Operation, tree: Tree) -> None:
+    """Raises GitFailed when something would go that is nowhere else; the tree's branch stays."""
+    state = repositories.state_of(run, tree)
+    if state.is_dirty is not False:
+        raise GitFailed("the work tree has changed or new files")
+    if tree.branch is None and state.unpushed != 0:
+        raise GitFailed("the work tree is at commits that are on no branch")
+
+
+def _door(path: Path) -> Path:
+    """A directory from which git finds the tree's repository: itself, or what it was made beside."""
+    if path.is_dir():
+        return path
+    parent = path.parent
+    beside = parent.with_name(parent.name.removesuffix(_BESIDE))
+    if parent.name.endswith(_BESIDE) and beside.is_dir():
+        return beside
+    raise GitFailed(f"{path} does not exist")
+
+
+def _still_there(path: Path) -> Path:
+    """The nearest directory on the way to a recorded path that exists, without following a link."""
+    if not path.is_absolute():
+        return path
+    reached = Path(path.anchor)
+    for part in path.parts[1:]:
+        further = reached / part
+        if further.is_symlink() or not further.is_dir():
+            break
+        reached = further
+    return reached
+
+
+def _shown(run: Operation, tree: Tree, *, is_examined: bool) -> Worktree:
+    is_there = tree.path.is_dir()
+    is_examined = is_examined and is_there and not tree.is_main
+    state = repositories.state_of(run, tree) if is_examined else None
+    return Worktree(
+        path=str(tree.path),
+        branch=None if tree.branch is None else _text(tree.branch),
+        is_main=tree.is_main,
+        detached=tree.is_detached,
+        updated_at=int(tree.path.stat().st_mtime) if is_there else None,
+        is_dirty=state.is_dirty if state else None,
+        unpushed=state.unpushed if state else None,
+        made_for=repositories.mark_of(run, tree.path) if is_examined else None,
     )
-    if is_bad:
-        raise GitFailed(f"{name[:100]!r} is not a usable branch name")
 
 
-def _free_directory(main: Path, branch: str) -> Path:
-    parent = main.with_name(f"{main.name}-worktrees")
-    flat = branch.replace("/", "-")
-    for suffix in ("", *(f"-{number}" for number in range(2, MAX_SUFFIX + 1))):
-        target = parent / f"{flat}{suffix}"
-        if not target.exists():
-            return target
-    raise GitFailed(f"{parent / flat} and {MAX_SUFFIX - 1} more names for it are taken")
+def _can_be_named(path: Path) -> bool:
+    """Whether text can carry the path; others cannot be named over the wire."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
-def _parse(listing: str) -> Iterator[Worktree]:
-    """The records of `git worktree list --porcelain -z`; git lists the main work tree first."""
-    for number, record in enumerate(part for part in listing.split("\x00\x00") if part.strip("\x00")):
-        fields = dict(_field(line) for line in record.split("\x00") if line)
-        path = Path(fields["worktree"])
-        yield Worktree(
-            path=str(path),
-            branch=fields["branch"].removeprefix("refs/heads/") if "branch" in fields else None,
-            is_main=number == 0,
-            detached="detached" in fields,
-            updated_at=int(path.stat().st_mtime) if path.is_dir() else None,
-        )
+def _text(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
-def _field(line: str) -> tuple[str, str]:
-    key, _, value = line.partition(" ")
-    return key, value
+def _said(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a directory'}: {error.strerror or error}"
+    return _text(str(error)) if str(error) else "failed"

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 MAX_MESSAGE: Final = 100 * 1024 * 1024
 _SUSPEND_SECONDS: Final = 30.0
+_LONGEST_REFUSAL: Final = 500
 
 
 class LinkDown(Exception):
@@ -70,6 +71,7 @@ class Link:
         self._redial = Redial(self._rules, self._clock)
         self._heard = 0.0
         self._reading = False
+        self._slept = False
 
     @property
     def is_up(self) -> bool:
@@ -116,18 +118,30 @@ class Link:
         try:
             connection = await self._dial()
         except InvalidStatus as exc:
-            log.info("handshake refused", extra={"status": exc.response.status_code})
-            return self._redial.refused(exc.response.status_code)
+            verdict = self._redial.refused(exc.response.status_code, _said(exc))
+            self._note("handshake refused", status=exc.response.status_code)
+            return verdict
         except InvalidURI as exc:
             return LinkEnd(reason=str(exc), exit_code=1)
         except (OSError, TimeoutError, InvalidHandshake, EOFError) as exc:
-            log.info("server unreachable", extra={"error": str(exc)})
-            return self._redial.unreachable(exc)
+            verdict = self._redial.unreachable(exc)
+            self._note("server unreachable", error=str(exc))
+            return verdict
         if connection is None:
             return 0.0
         reason = await self._serve(connection)
         log.info("link down", extra={"code": connection.close_code, "reason": reason})
-        return 0.0 if self._stopping.is_set() else self._redial.closed(connection.close_code, reason)
+        if self._stopping.is_set():
+            return 0.0
+        if self._slept:
+            return self._redial.woken()
+        return self._redial.closed(connection.close_code, reason)
+
+    def _note(self, event: str, **fields: object) -> None:
+        """Log a failed attempt; of many in a row the 1st, 2nd, 4th, 8th and so on."""
+        times = self._redial.failures
+        if times & (times - 1) == 0:
+            log.info(event, extra={**fields, "times": times})
 
     async def _dial(self) -> ClientConnection | None:
         """A new connection, or None when the link was stopped in the meantime."""
@@ -147,7 +161,7 @@ class Link:
             self._url,
             additional_headers=headers,
             compression=None,
-            proxy=None if _is_loopback(self._url) else True,
+            proxy=None if is_loopback(self._url) else True,
             open_timeout=rules.open_timeout,
             close_timeout=rules.close_timeout,
             ping_interval=rules.ping_interval,
@@ -161,6 +175,7 @@ class Link:
         except ConnectionClosed as exc:
             return str(exc)
         self._connection = connection
+        self._slept = False
         self._redial.up()
         self._heard = self._clock.now()
         watch = asyncio.create_task(self._watch(connection), name="link-watch")
@@ -203,6 +218,7 @@ class Link:
             offset += slept
             if quiet >= limit or slept > _SUSPEND_SECONDS:
                 log.warning("link aborted", extra={"quiet": round(quiet), "slept": round(slept)})
+                self._slept = slept > _SUSPEND_SECONDS
                 connection.transport.abort()
                 return
             await self._clock.sleep(min(limit - quiet, 5.0))
@@ -216,7 +232,15 @@ class Link:
                 wait.cancel()
 
 
-def _is_loopback(url: str) -> bool:
+def _said(refusal: InvalidStatus) -> str:
+    """The first line of a refusal's body, when it is for people."""
+    text = (refusal.response.body or b"").decode("utf-8", "replace").strip()
+    line = text.partition("\n")[0][:_LONGEST_REFUSAL]
+    return line if line.isprintable() and not line.startswith("<") else ""
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL names this machine by a loopback address or a name that always means one."""
     host = urlsplit(url).hostname or ""
     try:
         return ip_address(host).is_loopback

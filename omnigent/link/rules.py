@@ -12,10 +12,17 @@ _REDIRECTS: Final = frozenset({300, 301, 302, 303, 307, 308})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LinkEnd:
-    """Why `Link.run` returned, and what the process should exit with."""
+    """Why `Link.run` returned, and what the process should exit with.
+
+    `status` is that of a refused handshake and `code` that of a close, when one of them ended it; `said` is
+    what the server wrote beside it.
+    """
 
     reason: str
     exit_code: int
+    status: int | None = None
+    code: int | None = None
+    said: str = ""
 
 
 def _one_minute() -> float:
@@ -63,7 +70,10 @@ class LinkClock:
 
 
 class Redial:
-    """The state of redialling: given what happened, the end of the link or the seconds to wait."""
+    """The state of redialling: given what happened, the end of the link or the seconds to wait.
+
+    `failures` counts the attempts in vain since the last connection.
+    """
 
     def __init__(self, rules: LinkRules, clock: LinkClock) -> None:
         self._rules = rules
@@ -74,13 +84,14 @@ class Redial:
         self._strikes = 0
         self._recycles = 0
         self._refused = 0
+        self.failures = 0
         self.refused_status: int | None = None
 
     def up(self) -> None:
         """The connection is open and the hello was sent."""
         self._ever_up = True
         self._up_since = self._clock.now()
-        self._strikes = self._refused = 0
+        self._strikes = self._refused = self.failures = 0
         self.refused_status = None
 
     def closed(self, code: int | None, reason: str) -> LinkEnd | float:
@@ -90,22 +101,39 @@ class Redial:
             self._backoff = rules.backoff_start
             self._recycles = 0
         if code is not None and code in rules.fatal_codes:
-            return LinkEnd(reason=f"closed {code} {reason}".strip(), exit_code=rules.fatal_codes[code])
+            return LinkEnd(
+                reason=f"closed {code} {reason}".strip(),
+                exit_code=rules.fatal_codes[code],
+                code=code,
+                said=reason,
+            )
         return self._recycle() if code in rules.recycle_codes else self._grow()
 
-    def refused(self, status: int) -> LinkEnd | float:
-        """The handshake was answered with this HTTP status."""
+    def woken(self) -> float:
+        """The machine slept and the connection was cut for it: dial at once, with a fresh backoff."""
+        self._backoff = self._rules.backoff_start
+        self._recycles = 0
+        return 0.0
+
+    def refused(self, status: int, said: str = "") -> LinkEnd | float:
+        """The handshake was answered with this HTTP status and this text."""
         rules = self._rules
+        self.failures += 1
         fatal = rules.fatal_statuses.get(status)
         if fatal is None and not self._ever_up:
             fatal = rules.first_statuses.get(status)
         if fatal is not None:
-            return LinkEnd(reason=f"refused with HTTP {status}", exit_code=fatal)
+            return LinkEnd(reason=f"refused with HTTP {status}", exit_code=fatal, status=status, said=said)
         if status in {401, 403} or status in _REDIRECTS:
             self.refused_status = status
             self._strikes += 1
             if not self._ever_up and self._strikes >= rules.sign_in_strikes:
-                return LinkEnd(reason=f"not authorised (HTTP {status})", exit_code=rules.sign_in_exit)
+                return LinkEnd(
+                    reason=f"not authorised (HTTP {status})",
+                    exit_code=rules.sign_in_exit,
+                    status=status,
+                    said=said,
+                )
         else:
             self._strikes = 0
         return self._recycle() if status in rules.recycle_statuses else self._grow()
@@ -114,6 +142,7 @@ class Redial:
         """No handshake came about."""
         self._strikes = 0
         self._refused += 1
+        self.failures += 1
         if self._rules.refused_limit is not None and self._refused >= self._rules.refused_limit:
             return LinkEnd(reason=f"server unreachable: {error}", exit_code=1)
         return self._grow()

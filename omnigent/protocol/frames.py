@@ -36,10 +36,19 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hello(Frame):
-    """Runner to server, first frame. The direct-attach token is a secret."""
+    """Runner to server, first frame. The direct-attach token is a secret.
+
+    `process_id`, which only our runners send, is new with every process: by it the server knows one that was
+    started again from one that has dialled again.
+    """
 
     kind: ClassVar[str] = "hello"
-    omit_null: ClassVar[tuple[str, ...]] = ("connection_id", "direct_attach_port", "direct_attach_token")
+    omit_null: ClassVar[tuple[str, ...]] = (
+        "connection_id",
+        "process_id",
+        "direct_attach_port",
+        "direct_attach_token",
+    )
 
     runner_version: str
     frame_protocol_version: int
@@ -48,6 +57,7 @@ class Hello(Frame):
     telemetry_opt_out: bool = False
     capabilities: tuple[str, ...] = ()
     connection_id: str | None = None
+    process_id: str | None = None
     direct_attach_port: int | None = None
     direct_attach_token: str | None = field(default=None, repr=False)
 

@@ -156,6 +156,76 @@ TABLE: list[tuple[str, Frame]] = [
     ),
     ('{"kind":"ping","ts":1}', Ping(ts=1)),
     ('{"kind":"pong","ts":1}', Pong(ts=1)),
+    (
+        '{"kind":"host.skills","request_id":"q","harness":"codex","path":"/w","session_id":"conv_1"}',
+        h.Skills(request_id="q", harness="codex", path="/w", session_id="conv_1"),
+    ),
+    (
+        '{"kind":"host.skills_result","request_id":"q","status":"ok","error":null,'
+        '"skills":[{"name":"a","description":"b"}],"error_code":null}',
+        h.SkillsResult(request_id="q", status="ok", skills=({"name": "a", "description": "b"},)),
+    ),
+    (
+        '{"kind":"host.skill_content","request_id":"q","harness":"codex","name":"a"}',
+        h.SkillContent(request_id="q", harness="codex", name="a"),
+    ),
+    (
+        '{"kind":"host.skill_content_result","request_id":"q","status":"ok","error":null,'
+        '"skill":{"name":"a","truncated":false}}',
+        h.SkillContentResult(request_id="q", status="ok", skill={"name": "a", "truncated": False}),
+    ),
+    ('{"kind":"host.detect_credentials","request_id":"q"}', h.DetectCredentials(request_id="q")),
+    (
+        '{"kind":"host.detect_credentials_result","request_id":"q","status":"ok","error":null,'
+        '"credentials":[{"family":"openai","source":"environment","env_var":"OPENAI_API_KEY"}]}',
+        h.DetectCredentialsResult(
+            request_id="q",
+            credentials=({"family": "openai", "source": "environment", "env_var": "OPENAI_API_KEY"},),
+        ),
+    ),
+    ('{"kind":"host.fs_write_request","request_id":"q"}', h.FsWriteRequest(request_id="q")),
+    ('{"kind":"host.plugins","request_id":"q"}', h.Plugins(request_id="q")),
+    (
+        '{"kind":"host.plugins_result","request_id":"q","status":"ok","error":null,"plugins":[{"name":"p"}]}',
+        h.PluginsResult(request_id="q", status="ok", plugins=({"name": "p"},)),
+    ),
+    ('{"kind":"host.mcp_servers","request_id":"q"}', h.McpServers(request_id="q")),
+    (
+        '{"kind":"host.mcp_servers_result","request_id":"q","status":"failed","error":"no","mcp_servers":[]}',
+        h.McpServersResult(request_id="q", status="failed", error="no"),
+    ),
+    ('{"kind":"host.mcp_tools","request_id":"q"}', h.McpTools(request_id="q")),
+    (
+        '{"kind":"host.mcp_tools_result","request_id":"q","status":"failed","error":"no","tools":[],'
+        '"connection":"unsupported","truncated":false}',
+        h.McpToolsResult(request_id="q", status="failed", error="no"),
+    ),
+    ('{"kind":"host.harness_startup","request_id":"q"}', h.HarnessStartup(request_id="q")),
+    (
+        '{"kind":"host.harness_startup_result","request_id":"q","status":"failed","error":"no","startup":null}',
+        h.HarnessStartupResult(request_id="q", status="failed", error="no"),
+    ),
+    ('{"kind":"host.install_harness","request_id":"q"}', h.InstallHarness(request_id="q")),
+    (
+        '{"kind":"host.install_harness_result","request_id":"q","status":"ok","error":null,'
+        '"configured_harnesses":{"codex":true},"version":"1.2","gateway_inference":null}',
+        h.InstallHarnessResult(
+            request_id="q", status="ok", configured_harnesses={"codex": True}, version="1.2"
+        ),
+    ),
+    ('{"kind":"host.store_secret","request_id":"q"}', h.StoreSecret(request_id="q")),
+    (
+        '{"kind":"host.store_secret_result","request_id":"q","status":"failed","error":"no",'
+        '"configured_harnesses":null,"gateway_inference":null}',
+        h.StoreSecretResult(request_id="q", status="failed", error="no"),
+    ),
+    ('{"kind":"host.import_local","request_id":"q"}', h.ImportLocal(request_id="q")),
+    ('{"kind":"host.import_local_by_id","request_id":"q"}', h.ImportLocalById(request_id="q")),
+    (
+        '{"kind":"host.import_local_done","request_id":"q","status":"failed","error":"no","failed":0,'
+        '"failures":[]}',
+        h.ImportLocalDone(request_id="q", status="failed", error="no"),
+    ),
 ]
 
 
@@ -221,7 +291,7 @@ def test_a_bad_frame_is_refused_in_words(wire: str, words: str) -> None:
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["host.import_local", "request", "hello"])
+@pytest.mark.parametrize("kind", ["host.import_local_session", "request", "hello"])
 def test_kinds_of_later_versions_and_of_the_other_tunnel_are_unknown(kind: str) -> None:
     with pytest.raises(UnknownKind):
         h.parse(json.dumps({"kind": kind}))

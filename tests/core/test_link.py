@@ -212,8 +212,11 @@ async def test_a_status_named_fatal_ends_the_link() -> None:
     assert end.exit_code == 3
 
 
-async def test_an_unreachable_server_ends_the_link_only_with_a_limit() -> None:
+async def test_an_unreachable_server_ends_the_link_only_with_a_limit_and_is_logged_ever_more_rarely(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     time = Time()
+    caplog.set_level("INFO", logger="omnigent.link")
     async with Peer(closes(4004)).listening() as server:
         port = next(iter(server.sockets)).getsockname()[1]
 
@@ -221,6 +224,7 @@ async def test_an_unreachable_server_ends_the_link_only_with_a_limit() -> None:
 
     assert end.exit_code == 1
     assert len(time.pauses) == 3
+    assert [vars(record)["times"] for record in caplog.records] == [1, 2, 4]
 
 
 async def test_silence_aborts_the_connection_and_redials() -> None:
@@ -257,8 +261,10 @@ async def test_texts_keep_a_connection_alive() -> None:
 
 async def test_waking_from_suspend_redials_at_once() -> None:
     time = Time()
+    sleeps: set[float] = set()
 
     async def sleep(seconds: float) -> None:
+        sleeps.add(seconds)
         time.asleep += 120.0
         await asyncio.sleep(min(seconds, 0.01))
 
@@ -272,6 +278,7 @@ async def test_waking_from_suspend_redials_at_once() -> None:
 
     assert end.exit_code == 1
     assert len(peer.hellos) == 2
+    assert sleeps == {WATCH_STEP, 0.0}
 
 
 async def test_send_without_a_connection_raises() -> None:

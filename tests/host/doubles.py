@@ -7,15 +7,17 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.http11 import Request, Response
 
 from omnigent.host.app import Host, HostTimes
 from omnigent.host.config import HostOptions, resolve
-from omnigent.host.launcher import LaunchSettings
 from omnigent.host.readiness import ReadinessBoard, probe
+from omnigent.host.runner_process import CONNECT_SECONDS, LaunchSettings
 from omnigent.ids import runner_id_for
 from omnigent.link import LinkRules
 
@@ -43,6 +45,13 @@ def is_running(pid: int) -> bool:
 
 
 STUB_RUNNER = "tests.host.stub_runner"
+# The results that are not called after their request.
+RESULTS = {
+    "host.fs_request": "host.fs_result",
+    "host.fs_write_request": "host.fs_result",
+    "host.import_local": "host.import_local_done",
+    "host.import_local_by_id": "host.import_local_done",
+}
 
 
 @dataclass(kw_only=True)
@@ -66,7 +75,7 @@ class Tunnel:
         """One request and its result."""
         request_id = secrets.token_hex(4)
         await self.send({"kind": kind, "request_id": request_id, **fields})
-        result = await self.receive("host.fs_result" if kind == "host.fs_request" else f"{kind}_result")
+        result = await self.receive(RESULTS.get(kind, f"{kind}_result"))
         assert result["request_id"] == request_id
         return result
 
@@ -86,6 +95,7 @@ class TunnelServer:
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.close_codes: list[int | None] = []
+        self.refusal: tuple[int, str] | None = None
         self.server: Server | None = None
         self.port = 0
 
@@ -94,7 +104,7 @@ class TunnelServer:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        self.server = await serve(self._serve, "127.0.0.1", self.port)
+        self.server = await serve(self._serve, "127.0.0.1", self.port, process_request=self._answer)
         self.port = next(iter(self.server.sockets)).getsockname()[1]
 
     async def stop(self) -> None:
@@ -104,6 +114,14 @@ class TunnelServer:
 
     async def next_tunnel(self) -> Tunnel:
         return await asyncio.wait_for(self.tunnels.get(), DEADLINE)
+
+    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Plain HTTP is not found here, and every handshake is answered with the refusal if there is one."""
+        if self.refusal is not None:
+            return connection.respond(HTTPStatus(self.refusal[0]), self.refusal[1])
+        if "Upgrade" not in request.headers:
+            return connection.respond(HTTPStatus.NOT_FOUND, "not here\n")
+        return None
 
     async def _serve(self, socket: ServerConnection) -> None:
         assert socket.request is not None
@@ -152,6 +170,8 @@ async def running_host(
     environ: Mapping[str, str] | None = None,
     readiness: ReadinessBoard | None = None,
     options: Mapping[str, Any] | None = None,
+    connect_seconds: float = CONNECT_SECONDS,
+    look_seconds: float = 0.05,
 ) -> AsyncIterator[RunningHost]:
     """A host on this server whose runners are stubs; it is stopped at the end."""
     config = resolve(HostOptions(server=server.url, data_dir=str(data_dir), **(options or {})), environ or {})
@@ -164,12 +184,13 @@ async def running_host(
             module=STUB_RUNNER,
             arguments=(behaviour,),
             stop_grace=0.3,
+            connect_seconds=connect_seconds,
         ),
         readiness=readiness or ReadinessBoard(source=lambda: probe({})),
         rules=LinkRules(
-            backoff_start=0.05, backoff_cap=0.1, recycle_delay=(0.01, 0.02), fatal_codes={4001: 1}
+            backoff_start=0.05, backoff_cap=0.1, recycle_delay=(0.01, 0.02), fatal_codes={4001: 1, 4009: 1}
         ),
-        times=HostTimes(housekeeping_seconds=0.05),
+        times=HostTimes(look_seconds=look_seconds, housekeeping_seconds=look_seconds),
     )
     running = RunningHost(host=host, task=asyncio.create_task(host.run()), data_dir=data_dir)
     try:

@@ -6,8 +6,8 @@ import sys
 
 from omnigent.host.app import Host
 from omnigent.host.config import HostOptions, resolve
-from omnigent.host.launcher import LaunchSettings
 from omnigent.host.readiness import ReadinessBoard, probe
+from omnigent.host.runner_process import LaunchSettings
 from tests.host.doubles import STUB_RUNNER
 
 

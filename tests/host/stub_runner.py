@@ -8,6 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+# How a runner behaves that has reached its server; the others never do.
+CONNECTS = ("finish", "work")
+
 
 def main() -> None:
     behaviour = sys.argv[1]
@@ -21,11 +24,14 @@ def main() -> None:
     partial = workspace / "note.partial"
     partial.write_text(json.dumps(note))
     partial.rename(workspace / f"{os.environ['OMNIGENT_RUNNER_ID']}.json")
+    if behaviour in CONNECTS:
+        os.write(int(os.environ["OMNIGENT_CONNECTED_FD"]), b"1")
+        (workspace / "connected").touch()
     if behaviour == "crash":
         for number in range(40):
             sys.stderr.write(f"line {number} token={os.environ['OMNIGENT_RUNNER_TOKEN']}\n")
         sys.exit(3)
-    if behaviour == "finish":
+    if behaviour in ("finish", "leave"):
         sys.exit(0)
     time.sleep(600)
 

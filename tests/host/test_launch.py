@@ -96,7 +96,7 @@ async def test_a_crash_is_reported_with_the_tail_of_the_log_and_no_secret(
     assert marker == "--- runner log tail ---"
     assert len(tail) == 15
     assert tail[-1] == "line 39 token=[REDACTED]"
-    assert report["had_connected"] is None
+    assert report["had_connected"] is False
     assert status["status"] == "dead"
 
 
@@ -114,6 +114,48 @@ async def test_a_clean_exit_and_a_requested_stop_are_not_reported(
 
     assert status["status"] == "dead"
     assert tunnel.inbox.empty()
+
+
+async def test_a_clean_exit_of_a_runner_that_never_reached_the_server_is_reported(
+    server: TunnelServer, data_dir: Path, workspace: Path
+) -> None:
+    async with running_host(server, data_dir, behaviour="leave"):
+        tunnel = await server.next_tunnel()
+        await tunnel.launch("t1", workspace)
+        report = await tunnel.receive("host.runner_exited")
+
+    assert report["error"].splitlines()[0] == "runner exited with status 0"
+    assert report["had_connected"] is False
+
+
+async def test_a_report_says_that_the_runner_had_been_connected(
+    server: TunnelServer, data_dir: Path, workspace: Path
+) -> None:
+    async with running_host(server, data_dir, behaviour="work"):
+        tunnel = await server.next_tunnel()
+        note = await note_of(workspace, await tunnel.launch("t1", workspace))
+        await until((workspace / "connected").exists, "the sign")
+        os.kill(note["pid"], signal.SIGKILL)
+        report = await tunnel.receive("host.runner_exited")
+
+    assert report["had_connected"] is True
+
+
+async def test_a_runner_that_does_not_connect_is_complained_about_with_its_log(
+    server: TunnelServer, data_dir: Path, workspace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_host(server, data_dir, connect_seconds=0.05) as running:
+        tunnel = await server.next_tunnel()
+        runner_id = await tunnel.launch("t1", workspace, session_id="conv_1")
+        await until(lambda: "runner has not connected" in caplog.messages, "the complaint")
+        status = await tunnel.ask("host.runner_status", runner_id=runner_id)
+
+    (record,) = [record for record in caplog.records if record.message == "runner has not connected"]
+    fields = vars(record)
+    assert record.levelname == "ERROR"
+    assert (fields["runner_id"], fields["session_id"]) == (runner_id, "conv_1")
+    assert fields["log"] == str(running.host.config.log_dir / f"{runner_id}.log")
+    assert status["status"] == "alive"
 
 
 async def test_stop_ends_the_process_and_says_so(

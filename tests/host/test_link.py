@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from omnigent.host.readiness import Finding, ReadinessBoard
 from omnigent.ids import runner_id_for
 from tests.host.doubles import TunnelServer, is_running, note_of, running_host, until
@@ -55,7 +57,7 @@ async def test_malformed_and_unknown_frames_are_dropped_and_the_tunnel_lives(
     server: TunnelServer, data_dir: Path
 ) -> None:
     noise = (
-        "", "{", "null", "[]", '"x"', "{}", '{"kind": 3}', '{"kind":"host.skills","request_id":"1"}',
+        "", "{", "null", "[]", '"x"', "{}", '{"kind": 3}', '{"kind":"host.dance","request_id":"1"}',
         '{"kind":"host.launch_runner"}', '{"kind":"host.stat","request_id":"1","path":7}',
         '{"kind":"host.stat_result","request_id":"1","status":"ok"}', '{"kind":"ping","ts":"late"}',
         '{"kind":"host.stat","request_id":"1","path":"\\ud800"}',
@@ -70,15 +72,28 @@ async def test_malformed_and_unknown_frames_are_dropped_and_the_tunnel_lives(
         assert await tunnel.receive("pong") == {"kind": "pong", "ts": 1}
 
 
-async def test_requests_this_host_cannot_serve_are_answered(server: TunnelServer, data_dir: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("host.fs_write_request", "error"),
+        ("host.harness_startup", "failed"),
+        ("host.import_local", "failed"),
+        ("host.import_local_by_id", "failed"),
+        ("host.install_harness", "failed"),
+        ("host.mcp_servers", "failed"),
+        ("host.mcp_tools", "failed"),
+        ("host.plugins", "failed"),
+        ("host.store_secret", "failed"),
+    ],
+)
+async def test_what_only_a_vendors_programs_know_is_refused_at_once(
+    server: TunnelServer, data_dir: Path, kind: str, status: str
+) -> None:
     async with running_host(server, data_dir):
         tunnel = await server.next_tunnel()
-        options = await tunnel.ask("host.model_options", harness="scripted")
-        files = await tunnel.ask("host.fs_request", op="changes", workspace="/")
+        answer = await tunnel.ask(kind, harness="codex", secret_value="sk-1", source="codex", limit=3)
 
-    assert options["status"] == "failed"
-    assert files["status"] == "error"
-    assert "not supported" in files["error"]
+    assert (answer["status"], answer["error"]) == (status, "not supported by this host")
 
 
 async def test_a_stopped_host_closes_normally(server: TunnelServer, data_dir: Path) -> None:
@@ -118,7 +133,7 @@ async def test_a_death_while_disconnected_is_reported_after_the_next_hello(
 
     assert second.hello["runners"] == []
     assert report["runner_id"] == runner_id
-    assert report["had_connected"] is None
+    assert report["had_connected"] is False
     assert report["error"].startswith("runner was killed by SIGKILL\n--- runner log tail ---\n")
 
 
@@ -136,6 +151,18 @@ async def test_a_final_refusal_ends_the_host(server: TunnelServer, data_dir: Pat
 
         assert await asyncio.wait_for(asyncio.shield(running.task), 30) == 1
 
+    assert running.host.ending == f"{server.url} turned this host away (registration): not yours"
+
+
+async def test_a_retryable_error_is_only_noted(server: TunnelServer, data_dir: Path) -> None:
+    async with running_host(server, data_dir) as running:
+        first = await server.next_tunnel()
+        await first.send({"kind": "host.connection_error", "stage": "registry", "error": "busy"})
+        await first.socket.close(4005)
+        await server.next_tunnel()
+
+        assert not running.task.done()
+
 
 async def test_a_fatal_close_ends_the_host_and_its_runners(
     server: TunnelServer, data_dir: Path, workspace: Path
@@ -144,7 +171,7 @@ async def test_a_fatal_close_ends_the_host_and_its_runners(
         tunnel = await server.next_tunnel()
         runner_id = await tunnel.launch("t1", workspace)
         note = await note_of(workspace, runner_id)
-        await tunnel.socket.close(4001, "not a hello")
+        await tunnel.socket.close(4009, "This host id belongs to another user")
 
         assert await asyncio.wait_for(asyncio.shield(running.task), 30) == 1
         assert not is_running(note["pid"])
@@ -165,6 +192,29 @@ async def test_a_change_of_readiness_is_pushed_and_can_be_asked_for(
     assert pushed["configured_harnesses"] == {"scripted": True, "anthropic": True}
     assert asked["status"] == "ok"
     assert asked["configured_harnesses"] == {"scripted": True, "anthropic": True}
+
+
+async def test_harnesses_are_looked_at_again_after_each_connection(
+    server: TunnelServer, data_dir: Path
+) -> None:
+    found = {"anthropic": Finding(state="needs-auth", reason="set a key")}
+    probes: list[int] = []
+
+    def probe_all() -> dict[str, Finding]:
+        probes.append(len(probes))
+        return dict(found)
+
+    board = ReadinessBoard(source=probe_all)
+    async with running_host(server, data_dir, readiness=board, look_seconds=600):
+        first = await server.next_tunnel()
+        await until(lambda: len(probes) >= 2, "the look after the first connection")
+        found["anthropic"] = Finding(state=True)
+        await first.socket.close(1012)
+        second = await server.next_tunnel()
+        pushed = await second.receive("host.harness_readiness")
+
+    assert second.hello["configured_harnesses"] == {"anthropic": "needs-auth"}
+    assert pushed["configured_harnesses"] == {"anthropic": True}
 
 
 async def test_slow_requests_do_not_hold_up_others(

@@ -170,29 +170,37 @@ def test_nothing_is_made_outside_the_roots(repo: Path) -> None:
     assert not repo.with_name("repo-worktrees").exists()
 
 
-def test_closing_ends_a_git_that_hangs(worktrees: Worktrees, repo: Path) -> None:
-    hook = repo / ".git" / "hooks" / "post-checkout"
-    hook.write_text("#!/bin/sh\ntouch started\nsleep 600\n")
-    hook.chmod(0o755)
+def filter_checkouts(git: Git, repo: Path, command: str) -> None:
+    """Have git run a command when it checks a file out; the repository's own settings say so."""
+    git(repo, "config", "filter.own.smudge", command)
+    (repo / ".git" / "info" / "attributes").write_text("* filter=own\n")
+
+
+def test_closing_ends_a_git_that_hangs_and_leaves_nothing(
+    worktrees: Worktrees, repo: Path, tmp_path: Path, git: Git
+) -> None:
+    started = tmp_path / "started"
+    filter_checkouts(git, repo, f"touch {started}; sleep 600")
     pending = worktrees.threads.submit(create, worktrees, repo, "slow")
-    started = repo.with_name("repo-worktrees") / "slow" / "started"
     while not started.exists():
         assert not pending.done(), pending.result()
     worktrees.close()
 
     assert pending.result(DEADLINE).status == "failed"
+    assert not repo.with_name("repo-worktrees").exists()
+    assert git(repo, "branch", "--format", "%(refname:short)") == "main"
     assert "shutting down" in str(create(worktrees, repo, "late").error)
 
 
-async def test_hooks_do_not_see_the_daemons_secrets(server: TunnelServer, data_dir: Path, repo: Path) -> None:
-    hook = repo / ".git" / "hooks" / "post-checkout"
-    hook.write_text("#!/bin/sh\nenv > environ\n")
-    hook.chmod(0o755)
+async def test_filters_do_not_see_the_daemons_secrets(
+    server: TunnelServer, data_dir: Path, repo: Path, tmp_path: Path, git: Git
+) -> None:
+    filter_checkouts(git, repo, f"env > {tmp_path / 'environ'}; cat")
     async with running_host(server, data_dir, environ={**ENVIRON, "OMNIGENT_TOKEN": "canary"}):
         tunnel = await server.next_tunnel()
-        made = await tunnel.ask("host.create_worktree", repo_path=str(repo), branch_name="one")
+        await tunnel.ask("host.create_worktree", repo_path=str(repo), branch_name="one")
 
-    given = (Path(made["worktree_path"]) / "environ").read_text()
+    given = (tmp_path / "environ").read_text()
     assert "PATH=" in given
     assert "canary" not in given
 

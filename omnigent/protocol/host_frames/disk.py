@@ -99,3 +99,10 @@ class FsResult(Result):
     payload: Any = None  # the runner's own answer, handed through
     error_status: int | None = None
     error_code: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FsWriteRequest(Ask):
+    """Change what a vendor's service holds about a workspace; the answer is a FsResult."""
+
+    kind: ClassVar[str] = "host.fs_write_request"

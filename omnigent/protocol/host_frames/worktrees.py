@@ -8,13 +8,22 @@ from omnigent.protocol.host_frames.base import Ask, Result
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Worktree:
-    """One work tree of a repository."""
+    """One work tree of a repository.
+
+    The last three are answered for cleaning up only: `unpushed` counts the commits that no remote branch and
+    no other branch here has; `made_for` is the `request_id` of the request that made the tree.
+    """
+
+    omit_null: ClassVar[tuple[str, ...]] = ("is_dirty", "unpushed", "made_for")
 
     path: str
     branch: str | None = None
     is_main: bool = False
     detached: bool = False
     updated_at: int | float | None = None
+    is_dirty: bool | None = None
+    unpushed: int | None = None
+    made_for: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,14 +52,15 @@ class CreateWorktreeResult(Result):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RemoveWorktree(Ask):
-    """Remove a work tree, and its branch when asked."""
+    """Remove a work tree, and its branch when asked; `only_clean` spares one that something is lost with."""
 
     kind: ClassVar[str] = "host.remove_worktree"
-    omit_null: ClassVar[tuple[str, ...]] = ("branch",)
+    omit_null: ClassVar[tuple[str, ...]] = ("branch", "only_clean")
 
     worktree_path: str
     branch: str | None = None
     delete_branch: bool = False
+    only_clean: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +72,10 @@ class RemoveWorktreeResult(Result):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListWorktrees(Ask):
-    """The work trees of a repository."""
+    """The work trees of a repository.
+
+    `for_cleanup` says that `repo_path` is a recorded path: it may be gone, and a link at it is not followed.
+    """
 
     kind: ClassVar[str] = "host.list_worktrees"
 

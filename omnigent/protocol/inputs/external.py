@@ -21,12 +21,16 @@ class ExternalAssistantMessage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExternalConversationItem:
-    """Store an item of any type; a `source_id` that was seen before is not stored again."""
+    """Store an item of any type; a `source_id` that was seen before is not stored again.
+
+    `pending_id` names the posted message that a transcript has now.
+    """
 
     item: items.ItemData
     response_id: str | None = None
     message_id: str | None = None
     source_id: str | None = None
+    pending_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +42,7 @@ class RawConversationItem:
     response_id: str | None = None
     message_id: str | None = None
     source_id: str | None = None
+    pending_id: str | None = None
 
 
 def read_conversation_item(data: Mapping[str, Any]) -> ExternalConversationItem:
@@ -48,6 +53,7 @@ def read_conversation_item(data: Mapping[str, Any]) -> ExternalConversationItem:
         response_id=raw.response_id,
         message_id=raw.message_id,
         source_id=raw.source_id,
+        pending_id=raw.pending_id,
     )
 
 
