@@ -1,0 +1,1 @@
+"""A long run under trouble, and a checker that reads what every client saw."""

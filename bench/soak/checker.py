@@ -1,0 +1,125 @@
+"""The promises, read from what every client saw: each fault is one line."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bench.soak.follower import Follower, Seen
+from bench.soak.speaker import Deed, Speaker
+from omnigent.protocol.sse import Decoder
+
+PAGE = 100
+
+
+async def transcript(client: httpx.AsyncClient, url: str, session_id: str) -> list[dict[str, Any]]:
+    """All items, oldest first."""
+    items: list[dict[str, Any]] = []
+    while True:
+        after = {"after": items[-1]["id"]} if items else {}
+        query = {"limit": PAGE, "order": "asc", **after}
+        page = (await client.get(f"{url}/v1/sessions/{session_id}/items", params=query)).json()
+        items += page["data"]
+        if not page["has_more"]:
+            return items
+
+
+async def replay(
+    client: httpx.AsyncClient, url: str, session_id: str, last_id: int, lines: list[str]
+) -> Seen:
+    """The log up to an id, as a new reader gets it; a line for each frame goes to `lines`."""
+    seen, decoder = Seen(), Decoder()
+    path = f"{url}/v1/sessions/{session_id}/stream"
+    async with client.stream("GET", path, params={"after": "0"}) as answer:
+        async for chunk in answer.aiter_bytes():
+            for message in decoder.feed(chunk):
+                if message.id and seen.last_id < last_id:
+                    seen.take(message)
+                    lines.append(f"{message.id} {message.event} {message.data[:300]}")
+            if seen.last_id >= last_id:
+                break
+    return seen
+
+
+def words(item: dict[str, Any]) -> str:
+    """A message's text."""
+    return "".join(block.get("text", "") for block in item.get("content", ()))
+
+
+def inputs(items: Sequence[dict[str, Any]], said: Sequence[Deed]) -> Iterator[str]:
+    """R1: what was accepted is there once, in order, and nothing else."""
+    stored = [words(item) for item in items if item["type"] == "message" and item["role"] == "user"]
+    expected = [deed.text for deed in said]
+    if stored != expected:
+        yield f"R1: {len(expected)} messages were accepted, {len(stored)} are stored, or in another order"
+
+
+def counts(items: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """R7: an answer is its own beginning: nothing of an older runner, nothing doubled.
+
+    What a runner still says after it was given up is a response of its own, which goes on from there.
+    """
+    asked, answer = "", ""
+    for item in [*items, {"type": "message", "role": "user"}]:
+        if item["type"] != "message":
+            continue
+        if item["role"] != "user":
+            answer += words(item)
+            continue
+        if asked.startswith("Count to"):
+            numbers = "".join(f"{number} " for number in range(1, int(asked.split()[2]) + 1))
+            if not numbers.startswith(answer.strip()):
+                yield f"R7: the answer to {asked!r} is {answer!r}"
+        asked, answer = words(item), ""
+
+
+def effects(speaker: Speaker) -> Iterator[str]:
+    """R5: one of two verdicts counts and both are told it; nothing is done twice, or after a no."""
+    lines = speaker.file.read_text().split() if speaker.file.exists() else []
+    for deed in speaker.said:
+        done = lines.count(deed.token) if deed.token else 0
+        if done > 1:
+            yield f"R1: {deed.text!r} was done {done} times"
+        verdicts = {answer["question"]: set[str]() for answer in deed.answers}
+        for answer in deed.answers:
+            told = answer.get("resolution") or {"action": answer["action"]}
+            verdicts[answer["question"]].add(str(told["action"]))
+        for question, actions in verdicts.items():
+            if len(actions) > 1:
+                yield f"R5: {question} was resolved as {sorted(actions)}"
+        if deed.asks and done and not any("accept" in actions for actions in verdicts.values()):
+            yield f"R5: {deed.text!r} was done without consent"
+
+
+def streams(followers: Sequence[Follower], log: Seen) -> Iterator[str]:
+    """R2: every reader has the log, without gap or double."""
+    for follower in followers:
+        yield from (f"R2: {fault}" for fault in follower.seen.faults[:3])
+        if follower.seen.last_id != log.last_id:
+            yield f"R2: a reader has {follower.seen.last_id} of {log.last_id}"
+        elif follower.seen.digest.digest() != log.digest.digest():
+            yield "R2: a reader has other frames than the log"
+    yield from (f"R2: the log itself: {fault}" for fault in log.faults[:3])
+
+
+async def check(
+    client: httpx.AsyncClient,
+    url: str,
+    speaker: Speaker,
+    followers: Sequence[Follower],
+    logs: Path | None,
+) -> list[str]:
+    """Every broken promise of one session; the history of a broken one goes to `logs`."""
+    history: list[str] = []
+    session = (await client.get(f"{url}/v1/sessions/{speaker.session_id}?include_items=false")).json()
+    items = await transcript(client, url, speaker.session_id)
+    log = await replay(client, url, speaker.session_id, max(one.seen.last_id for one in followers), history)
+    faults = [*speaker.faults, *inputs(items, speaker.said), *counts(items), *effects(speaker)]
+    faults += streams(followers, log)
+    if session["status"] not in ("idle", "failed"):
+        faults.append(f"R3: the session is {session['status']}")
+    if faults and logs is not None:
+        text = "\n".join([*faults, *map(str, items), *history])
+        (logs / f"{speaker.session_id}.txt").write_text(text)
+    return [f"{speaker.session_id}: {fault}" for fault in faults]

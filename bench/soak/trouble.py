@@ -1,0 +1,81 @@
+"""What goes wrong on purpose, seeded: runners and a replica are killed, paused and replaced, readers cut."""
+
+import asyncio
+import random
+import signal
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from bench.soak.follower import Follower
+from bench.soak.world import World
+from tests.e2e.program import Program
+
+EVERY_SECONDS = (3.0, 9.0)
+PAUSED_SECONDS = 8.0
+CUT_AT_ONCE = 100
+
+
+class Trouble:
+    """One mishap after the other until it is told to stop; then everything runs again."""
+
+    def __init__(self, world: World, followers: Sequence[Follower], chance: random.Random) -> None:
+        self.counts: Counter[str] = Counter()
+        self._world = world
+        self._followers = followers
+        self._chance = chance
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Make trouble."""
+        kinds: list[Callable[[], Awaitable[None]]] = [
+            self.kill_runner,
+            self.kill_runner,
+            self.pause_runner,
+            self.cut_readers,
+            self.cut_readers,
+            self.kill_replica,
+            self.stop_replica,
+        ]
+        while not stopping.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), self._chance.uniform(*EVERY_SECONDS))
+                break
+            kind = self._chance.choice(kinds)
+            self.counts[kind.__name__] += 1
+            await kind()
+
+    async def kill_runner(self) -> None:
+        """kill -9, and a new process with the same id."""
+        runner = self._runner()
+        await asyncio.to_thread(runner.kill)
+        await asyncio.sleep(self._chance.uniform(0, 2))
+        runner.start()
+
+    async def pause_runner(self) -> None:
+        """A laptop that sleeps: longer than a tunnel may be silent."""
+        runner = self._runner()
+        runner.signal(signal.SIGSTOP)
+        await asyncio.sleep(PAUSED_SECONDS)
+        runner.signal(signal.SIGCONT)
+
+    async def cut_readers(self) -> None:
+        """Many connections drop at once."""
+        for follower in self._chance.sample(self._followers, min(CUT_AT_ONCE, len(self._followers))):
+            follower.cut()
+
+    async def kill_replica(self) -> None:
+        """kill -9 of the second replica."""
+        server = self._world.servers[1]
+        await asyncio.to_thread(server.kill)
+        server.start()
+        await self._world.until_healthy(1)
+
+    async def stop_replica(self) -> None:
+        """A rolling restart of the second replica."""
+        server = self._world.servers[1]
+        await asyncio.to_thread(server.stop, 30)
+        server.start()
+        await self._world.until_healthy(1)
+
+    def _runner(self) -> Program:
+        return self._chance.choice(self._world.runners)
