@@ -6,8 +6,11 @@ from typing import Any
 
 import orjson
 
-# What every LogRecord carries; anything else came in through `extra` and is a field of the event.
-STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+# What every LogRecord carries; anything else came in through `extra` and is a field of the event. Django adds
+# the request, whose text has the query, and a client may have put a secret there; the event names the path.
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
+    *("message", "asctime", "taskName", "color_message", "request"),
+}
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:

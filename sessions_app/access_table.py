@@ -5,69 +5,14 @@ for it, because it reads the session anyway; everything else is asked here, befo
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
 
 from django.core.exceptions import PermissionDenied
 from rest_framework.request import Request
 
 from omnigent.api.permissions import IsIdentified
-
-SOCKET = "WS"
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-class Needs(StrEnum):
-    """What a caller must be, or hold on the session that the address names."""
-
-    NOTHING = "nothing"
-    NAME = "name"
-    READ = "read"
-    EDIT = "edit"
-    MANAGE = "manage"
-    OWN = "own"
-    ADMIN = "admin"
-    AUDIT = "audit"
-    MINE = "mine"
-    BINDING = "binding"
-    SIGNATURE = "signature"
-
-
-class Who(StrEnum):
-    """The kinds of callers that the table speaks of."""
-
-    ANONYMOUS = "anonymous"
-    STRANGER = "stranger"
-    READER = "reader"
-    EDITOR = "editor"
-    MANAGER = "manager"
-    OWNER = "owner"
-    ADMIN = "admin"
-    AUDITOR = "auditor"
-    RUNNER = "runner"
-    HOST = "host"
-
-
-class Row(NamedTuple):
-    """One method of one address. `runner` and `host`: whether the credentials of these may be used for it;
-    `auditor`: whether somebody who may only read may do it although it writes. `foreign`: what callers are
-    told of a thing that is somebody else's.
-    """
-
-    method: str
-    address: str
-    needs: Needs
-    runner: bool = False
-    host: bool = False
-    auditor: bool = False
-    foreign: int = 404
-
-
-def of_session(method: str, address: str, needs: Needs) -> Row:
-    """A route below a session, which its runner may use as far as an editor."""
-    return Row(method, f"/v1/sessions/{{session_id}}{address}", needs, runner=True)
-
+from sessions_app.access_rows import SAFE, SOCKET, Needs, Row, Who
+from sessions_app.session_access import SESSIONS
 
 OPEN = tuple(
     Row(method, address, Needs.NOTHING, runner=True, host=True, auditor=True)
@@ -134,66 +79,18 @@ OWN_THINGS = (
     Row("GET", "/v1/skills", Needs.NAME, runner=True),
     Row("GET", "/v1/hosts", Needs.NAME, runner=True, host=True),
     Row("GET", "/v1/hosts/{host_id}", Needs.MINE, runner=True, host=True),
+    Row("DELETE", "/v1/hosts/{host_id}", Needs.MINE, foreign=403),
+    Row("GET", "/v1/hosts/{host_id}/runners", Needs.MINE, foreign=403),
+    Row("POST", "/v1/hosts/{host_id}/runners", Needs.MINE, foreign=403),
+    Row("GET", "/v1/hosts/{host_id}/filesystem", Needs.MINE, foreign=403),
+    Row("GET", "/v1/hosts/{host_id}/filesystem/{path}", Needs.MINE, foreign=403),
+    Row("POST", "/v1/hosts/{host_id}/directories", Needs.MINE, foreign=403),
+    Row("GET", "/v1/hosts/{host_id}/worktrees", Needs.MINE, foreign=403),
+    Row("POST", "/v1/hosts/{host_id}/harnesses/refresh", Needs.MINE, foreign=403),
+    Row("GET", "/v1/hosts/{host_id}/harnesses/{harness}/model-options", Needs.MINE, foreign=403),
     Row("GET", "/v1/runners", Needs.NAME, runner=True, host=True),
     Row("GET", "/v1/runners/{runner_id}/status", Needs.NAME, runner=True, host=True),
     Row("POST", "/v1/runners/{runner_id}/token", Needs.BINDING, runner=True),
-)
-SESSIONS = (
-    of_session("GET", "", Needs.READ),
-    of_session("PATCH", "", Needs.EDIT),
-    Row("DELETE", "/v1/sessions/{session_id}", Needs.OWN),
-    of_session("GET", "/items", Needs.READ),
-    of_session("POST", "/events", Needs.EDIT),
-    of_session("GET", "/stream", Needs.READ),
-    of_session("GET", "/labels", Needs.READ),
-    of_session("GET", "/owner", Needs.READ),
-    Row("GET", "/v1/sessions/{session_id}/permissions", Needs.MANAGE),
-    # Its runner may give what the agent's specification lets it share: services.permissions.
-    of_session("PUT", "/permissions", Needs.MANAGE),
-    Row("DELETE", "/v1/sessions/{session_id}/permissions/{user_id}", Needs.MANAGE),
-    Row("PUT", "/v1/sessions/{session_id}/read-state", Needs.READ),
-    of_session("POST", "/auto-title", Needs.EDIT),
-    of_session("POST", "/agent-title", Needs.EDIT),
-    of_session("POST", "/model-override/reset", Needs.EDIT),
-    of_session("GET", "/comments", Needs.READ),
-    of_session("POST", "/comments", Needs.EDIT),
-    of_session("PATCH", "/comments/{comment_id}", Needs.EDIT),
-    of_session("DELETE", "/comments/{comment_id}", Needs.EDIT),
-    of_session("POST", "/comments/send", Needs.EDIT),
-    of_session("GET", "/child_sessions", Needs.READ),
-    of_session("GET", "/agent", Needs.READ),
-    Row("PUT", "/v1/sessions/{session_id}/agent", Needs.OWN),
-    of_session("GET", "/agent/contents", Needs.READ),
-    of_session("GET", "/agent/mcp-servers", Needs.READ),
-    Row("POST", "/v1/sessions/{session_id}/agent/mcp-servers", Needs.OWN),
-    Row("PUT", "/v1/sessions/{session_id}/agent/mcp-servers/{name}", Needs.OWN),
-    Row("DELETE", "/v1/sessions/{session_id}/agent/mcp-servers/{name}", Needs.OWN),
-    of_session("GET", "/export", Needs.READ),
-    Row("POST", "/v1/sessions/{session_id}/fork", Needs.READ),
-    of_session("POST", "/switch-agent", Needs.EDIT),
-    of_session("GET", "/resources", Needs.READ),
-    of_session("GET", "/resources/{resource_id}", Needs.READ),
-    of_session("GET", "/resources/files", Needs.READ),
-    of_session("POST", "/resources/files", Needs.EDIT),
-    of_session("POST", "/resources/files:copy", Needs.EDIT),
-    of_session("GET", "/resources/files/{file_id}", Needs.READ),
-    of_session("DELETE", "/resources/files/{file_id}", Needs.EDIT),
-    of_session("GET", "/resources/files/{file_id}/content", Needs.READ),
-    of_session("GET", "/resources/terminals", Needs.READ),
-    of_session("POST", "/resources/terminals", Needs.EDIT),
-    of_session("GET", "/resources/terminals/{terminal_id}", Needs.READ),
-    of_session("DELETE", "/resources/terminals/{terminal_id}", Needs.EDIT),
-    of_session("GET", "/resources/terminals/{terminal_id}/attach", Needs.READ),
-    of_session("POST", "/mcp", Needs.EDIT),
-    of_session("POST", "/policies/evaluate", Needs.READ),
-    of_session("GET", "/policies", Needs.READ),
-    of_session("POST", "/policies", Needs.EDIT),
-    of_session("GET", "/policies/effective", Needs.READ),
-    of_session("GET", "/policies/{policy_id}", Needs.READ),
-    Row("PATCH", "/v1/sessions/{session_id}/policies/{policy_id}", Needs.EDIT),
-    Row("DELETE", "/v1/sessions/{session_id}/policies/{policy_id}", Needs.EDIT),
-    of_session("GET", "/elicitations/{elicitation_id}", Needs.EDIT),
-    Row("POST", "/v1/sessions/{session_id}/elicitations/{elicitation_id}/resolve", Needs.OWN),
 )
 SOCKETS = (
     Row(SOCKET, "/v1/sessions/updates", Needs.NAME, runner=False),

@@ -227,3 +227,39 @@ class AttachTerminal(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     read_only: bool = False
+
+
+class LaunchOnHost(BaseModel):
+    """POST /v1/hosts/{id}/runners; with `git` the workspace is the repository of a work tree."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    session_id: str
+    workspace: Annotated[str, Field(min_length=1, max_length=4096)]
+    git: GitOptions | None = None
+
+
+class CreateDirectory(BaseModel):
+    """POST /v1/hosts/{id}/directories."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    path: LaunchArgument
+
+
+class ListHostDirectory(BaseModel):
+    """GET /v1/hosts/{id}/filesystem; the cursors are paths of entries."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    limit: int = Field(default=20, ge=1, le=1000)
+    after: LaunchArgument | None = None
+    before: LaunchArgument | None = None
+
+
+class ListWorktrees(BaseModel):
+    """GET /v1/hosts/{id}/worktrees."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    path: LaunchArgument

@@ -3,14 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from sessions_app.models import Host, Lease, Runner, TunnelKind
 
 REPORT_KEPT = timedelta(seconds=600)
-REPORT_SHOWN = 1024
 
 
 def _is_online(kind: TunnelKind) -> Exists:
@@ -19,17 +18,21 @@ def _is_online(kind: TunnelKind) -> Exists:
 
 
 def _hosts(owner: str) -> "QuerySet[Host, Any]":
-    own = Host.objects.filter(owner=owner).annotate(is_online=_is_online(TunnelKind.HOST))
+    heard = Lease.objects.filter(kind=TunnelKind.HOST, name=OuterRef("public_id"))
+    own = Host.objects.filter(owner=owner).annotate(
+        is_online=_is_online(TunnelKind.HOST), heard_at=Subquery(heard.values("renewed_at"))
+    )
     return own.order_by("created_at", "id")
 
 
-def _host(host: Any) -> dict[str, Any]:  # annotated with is_online
+def _host(host: Any) -> dict[str, Any]:  # annotated with is_online and heard_at
     return {
         "host_id": host.public_id,
         "name": host.name,
         "owner": host.owner,
         "status": "online" if host.is_online else "offline",
         "version": host.version or None,
+        "last_seen_at": None if host.heard_at is None else int(host.heard_at.timestamp()),
         "sandbox_provider": None,
         "configured_harnesses": host.configured_harnesses,
         "gateway_inference": host.gateway_inference,
@@ -48,11 +51,14 @@ def host(owner: str, host_id: str) -> dict[str, Any] | None:
     return None if found is None else _host(found)
 
 
-def online_runners(owner: str) -> list[dict[str, Any]]:
-    """A person's runners that are connected."""
-    own = Runner.objects.filter(_is_online(TunnelKind.RUNNER), owner=owner).order_by("created_at", "id")
+def online_runners(owner: str, *, host_id: str | None = None) -> list[dict[str, Any]]:
+    """A person's runners that are connected, or those of them that one host launched."""
+    own = Runner.objects.filter(_is_online(TunnelKind.RUNNER), owner=owner)
+    if host_id is not None:
+        own = own.filter(host_id=host_id)
     return [
-        {"runner_id": runner.public_id, "online": True, "harnesses": runner.harnesses or []} for runner in own
+        {"runner_id": runner.public_id, "online": True, "harnesses": runner.harnesses or []}
+        for runner in own.order_by("created_at", "id")
     ]
 
 
@@ -64,5 +70,5 @@ def runner_status(owner: str, runner_id: str) -> dict[str, Any]:
     if runner is None or runner.is_online or not runner.exit_report or runner.exited_at is None:
         return status
     if runner.exited_at > timezone.now() - REPORT_KEPT:
-        status["error"] = runner.exit_report[:REPORT_SHOWN]
+        status["error"] = runner.exit_report
     return status

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from django.db.models import BooleanField, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Exists, F, OuterRef, Q
 
 from omnigent.api.pagination import Page, cut, envelope, stale_cursor
 from sessions_app.expressions import Among, Holds
@@ -186,7 +186,7 @@ def _matching(shape: _Shape, *, has_after: bool) -> Any:  # the manager's querys
 
 def _visible(rows: Any, whose: str) -> Any:  # see above
     if whose == "bound":
-        return rows.filter(runner_id=Slot("runner"))
+        return rows.run_by(Slot("runner"))
     if whose == "granted":
         return rows.visible_to(Slot("user"))
     if whose == "mine":
@@ -197,12 +197,12 @@ def _visible(rows: Any, whose: str) -> Any:  # see above
 
 
 def _require_cursors(viewer: Viewer, page: Page) -> None:
-    scope: QuerySet[Session] = Session.objects.listable().filter(public_id__in=page.cursors)
+    scope = Session.objects.listable()
     if viewer.runner_id:
-        scope = scope.filter(runner_id=viewer.runner_id)
+        scope = scope.run_by(viewer.runner_id)
     elif not viewer.sees_all:
-        scope = Session.objects.listable().visible_to(viewer.user_id).filter(public_id__in=page.cursors)
-    known = set(scope.values_list("public_id", flat=True))
+        scope = scope.visible_to(viewer.user_id)
+    known = set(scope.filter(public_id__in=page.cursors).values_list("public_id", flat=True))
     for cursor in page.cursors:
         if cursor not in known:
             raise stale_cursor(cursor)

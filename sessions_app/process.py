@@ -8,7 +8,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.utils.crypto import salted_hmac
 
 from omnigent.api.pool import DatabasePool
 from omnigent.version import VERSION
@@ -23,7 +22,7 @@ from sessions_app.flows.policing.desk import PolicyDesk
 from sessions_app.flows.policing.stopping import Enforcer
 from sessions_app.flows.relay import Relays
 from sessions_app.loops import Durations, Loops
-from sessions_app.rpc import Rpc
+from sessions_app.rpc import Rpc, replicas_key
 from sessions_app.services import commit, housekeeping
 from sessions_app.services.policing import stopping
 from sessions_app.tunnels.registry import Tunnels
@@ -68,7 +67,7 @@ class Process:
         self.tunnels = Tunnels()
         self.changes = Changes()
         self.access_changes = Changes()
-        self.rpc_key = salted_hmac("omnigent.rpc", "replicas").digest()
+        self.rpc_key = replicas_key()
         self.rpc = Rpc(tunnels=self.tunnels, pool=self.pool, replica_id=self.replica_id, key=self.rpc_key)
         self.writer = Writer(
             commit.commit, floor=settings.OMNIGENT_COMMIT_FLOOR_SECONDS, prepare=prepare_writer_connection

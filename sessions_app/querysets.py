@@ -42,6 +42,13 @@ class SessionQuerySet(models.QuerySet):  # type: ignore[type-arg]  # the model i
         """Sessions that belong to somebody else."""
         return self.exclude(_granted(user, "pk", level=OWNER_LEVEL))
 
+    def run_by(self, runner: str | Expression) -> Self:
+        """Sessions that a runner is bound to, as long as it has not been revoked."""
+        revoked = apps.get_model("sessions_app", "Runner").objects.filter(
+            public_id=OuterRef("runner_id"), revoked_at__isnull=False
+        )
+        return self.filter(runner_id=runner).exclude(Exists(revoked))
+
     def in_project_of(self, user: str | Expression, name: Expression) -> Self:
         """Sessions of a person that they have filed under a name, in a project or by the label of old."""
         by_label = _labelled(PROJECT_LABEL).filter(value=name)

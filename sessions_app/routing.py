@@ -8,9 +8,12 @@ from omnigent.outbound import SystemResolver
 from sessions_app.consumers import (
     agents,
     decisions,
+    environments,
     events,
     files,
     gate,
+    hosts,
+    inventory,
     portable,
     sessions,
     simulating,
@@ -27,9 +30,16 @@ from sessions_app.views import creating
 SOCKET = "WS"
 SESSION = r"/v1/sessions/(?P<session_id>[^/]+)"
 AGENT = r"/v1/agents/(?P<agent_id>[^/]+)"
+HOST = r"/v1/hosts/(?P<host_id>[^/]+)"
 MCP_SERVERS = rf"{SESSION}/agent/mcp-servers"
 MCP_SERVER = rf"{MCP_SERVERS}/(?P<name>[^/]+)"
-TERMINALS = f"{SESSION}/resources/terminals"
+RESOURCES = f"{SESSION}/resources"
+ENVIRONMENTS = f"{RESOURCES}/environments"
+ENVIRONMENT = rf"{ENVIRONMENTS}/(?P<environment_id>[^/]+)"
+# Names of files may hold anything but NUL.
+BELOW = r"/(?P<path>[\s\S]*)"
+OF_RUNNER = r"(?P<resource_id>default|env_[^/]+|terminal_[^/]+)"
+TERMINALS = f"{RESOURCES}/terminals"
 TERMINAL = rf"{TERMINALS}/(?P<terminal_id>[^/]+)"
 RESOLVER = SystemResolver(threads=2)
 
@@ -61,11 +71,26 @@ ROUTES = (
     route(
         "POST", f"{SESSION}/resources/files", files.UploadFileConsumer.as_asgi(workshop=Workshop(places=2))
     ),
+    route("GET", RESOURCES, inventory.ListResourcesConsumer.as_asgi()),
+    route("GET", ENVIRONMENTS, environments.ListEnvironmentsConsumer.as_asgi()),
+    route("GET", ENVIRONMENT, environments.GetEnvironmentConsumer.as_asgi()),
+    route("GET", f"{ENVIRONMENT}/filesystem", environments.ReadFilesConsumer.as_asgi()),
+    route("GET", f"{ENVIRONMENT}/filesystem{BELOW}", environments.ReadFilesConsumer.as_asgi()),
+    route("PUT", f"{ENVIRONMENT}/filesystem{BELOW}", environments.WriteFileConsumer.as_asgi()),
+    route("PATCH", f"{ENVIRONMENT}/filesystem{BELOW}", environments.EditFileConsumer.as_asgi()),
+    route("DELETE", f"{ENVIRONMENT}/filesystem{BELOW}", environments.DeleteFileConsumer.as_asgi()),
+    route("GET", f"{ENVIRONMENT}/search", environments.SearchFilesConsumer.as_asgi()),
+    route("GET", f"{ENVIRONMENT}/search{BELOW}", environments.SearchFilesConsumer.as_asgi()),
+    route("GET", f"{ENVIRONMENT}/changes", environments.ListChangesConsumer.as_asgi()),
+    route("GET", f"{ENVIRONMENT}/diff{BELOW}", environments.DiffConsumer.as_asgi()),
+    route("POST", f"{ENVIRONMENT}/shell", environments.ShellConsumer.as_asgi()),
     route("GET", TERMINALS, terminals.ListTerminalsConsumer.as_asgi()),
     route("POST", TERMINALS, terminals.CreateTerminalConsumer.as_asgi()),
     route("GET", TERMINAL, terminals.GetTerminalConsumer.as_asgi()),
     route("DELETE", TERMINAL, terminals.DeleteTerminalConsumer.as_asgi()),
     route(SOCKET, f"{TERMINAL}/attach", terminals.AttachConsumer.as_asgi()),
+    # What the runner has; files are Django's.
+    route("GET", f"{RESOURCES}/{OF_RUNNER}", inventory.GetResourceConsumer.as_asgi()),
     route("POST", "/new", creating.NewSession.as_asgi()),
     route("POST", "/v1/sessions", sessions.CreateSessionConsumer.as_asgi()),
     route("GET", f"{SESSION}/export", portable.ExportConsumer.as_asgi(workshop=Workshop(places=2))),
@@ -73,6 +98,13 @@ ROUTES = (
     route("POST", f"{SESSION}/fork", sessions.ForkSessionConsumer.as_asgi()),
     route("PATCH", SESSION, sessions.UpdateSessionConsumer.as_asgi()),
     route("DELETE", SESSION, sessions.DeleteSessionConsumer.as_asgi()),
+    route("POST", f"{HOST}/runners", hosts.LaunchRunnerConsumer.as_asgi()),
+    route("GET", f"{HOST}/filesystem", hosts.ListDirectoryConsumer.as_asgi()),
+    route("GET", rf"{HOST}/filesystem/(?P<path>[\s\S]*)", hosts.ListDirectoryConsumer.as_asgi()),
+    route("POST", f"{HOST}/directories", hosts.CreateDirectoryConsumer.as_asgi()),
+    route("GET", f"{HOST}/worktrees", hosts.ListWorktreesConsumer.as_asgi()),
+    route("POST", f"{HOST}/harnesses/refresh", hosts.RefreshHarnessesConsumer.as_asgi()),
+    route("GET", f"{HOST}/harnesses/(?P<harness>[^/]+)/model-options", hosts.ModelOptionsConsumer.as_asgi()),
     route("POST", "/v1/agents", agents.PostAgentConsumer.as_asgi()),
     route("PATCH", AGENT, agents.PatchAgentConsumer.as_asgi(resolver=RESOLVER)),
     route("DELETE", AGENT, agents.DeleteAgentConsumer.as_asgi()),

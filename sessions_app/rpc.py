@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import httpx
 import orjson
 from django.db.models.functions import Now
+from django.utils.crypto import salted_hmac
 
 from omnigent.api.pool import DatabasePool
 from omnigent.errors import ErrorCode, OmnigentError
@@ -29,6 +30,9 @@ TIME_HEADER = "x-omnigent-rpc-time"
 HEAD_HEADER = "x-omnigent-rpc-head"
 CLOCK_SKEW_SECONDS = 60
 TUNNEL_GONE = 410
+MAX_ANSWER = 64 * 1024 * 1024
+MAX_IDLE = 8
+"""Connections to other replicas that are kept for the next call; each call looks through all of them."""
 PATH = "/internal/tunnels/{kind}/{name}"
 CHANNELS = "/internal/tunnels/runner/{name}/channels"
 
@@ -65,6 +69,11 @@ def is_signed(key: bytes, path: str, headers: dict[str, str], body: bytes) -> bo
     return hmac.compare_digest(signature(key, stamp, path, body), headers.get(SIGNATURE_HEADER, ""))
 
 
+def replicas_key() -> bytes:
+    """What requests between processes of one installation are signed with."""
+    return salted_hmac("omnigent.rpc", "replicas").digest()
+
+
 def locate(kind: str, name: str) -> tuple[str, str] | None:
     """(holder, address) of the process that has this tunnel open, by its lease."""
     lease = Lease.objects.filter(kind=kind, name=name, closed_at__isnull=True, expires_at__gt=Now())
@@ -82,7 +91,7 @@ class Rpc:
         self._http = httpx.AsyncClient(
             trust_env=False,
             timeout=httpx.Timeout(None, connect=5.0),
-            limits=httpx.Limits(max_connections=None),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=MAX_IDLE),
         )
 
     async def close(self) -> None:
@@ -105,8 +114,7 @@ class Rpc:
                 asyncio.timeout(seconds),
                 self.runner_stream(runner_id, method, path, body=body, headers=headers) as stream,
             ):
-                whole = b"".join([chunk async for chunk in stream.body])
-                return RunnerAnswer(stream.status, stream.headers, whole)
+                return RunnerAnswer(stream.status, stream.headers, await _whole(stream.body))
         except TimeoutError:
             raise OmnigentError(
                 ErrorCode.RUNNER_UNAVAILABLE, f"The runner did not answer within {seconds:g} s", status=504
@@ -209,6 +217,16 @@ class Rpc:
         return host_frames.parse(response.content)
 
 
+async def _whole(body: AsyncIterator[bytes]) -> bytes:
+    """A body that is kept in memory."""
+    whole = bytearray()
+    async for chunk in body:
+        whole += chunk
+        if len(whole) > MAX_ANSWER:
+            raise OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, "The runner's answer is too large", status=502)
+    return bytes(whole)
+
+
 async def _quietly_cancel(cancel: Awaitable[None]) -> None:
     try:
         await cancel
@@ -233,19 +251,24 @@ def framed(chunk: bytes) -> bytes:
 
 
 async def _unframe(response: httpx.Response, name: str) -> AsyncIterator[bytes]:
+    """The slices. The answer is read past its last one, to its end: only then its connection serves again."""
     buffer = bytearray()
+    is_whole = False
     try:
         async for data in response.aiter_raw():
             buffer += data
-            while len(buffer) >= 4:
+            while len(buffer) >= 4 and not is_whole:
                 size = int.from_bytes(buffer[:4], "big")
-                if size == 0:
-                    return
                 if len(buffer) < 4 + size:
                     break
                 chunk = bytes(buffer[4 : 4 + size])
                 del buffer[: 4 + size]
-                yield chunk
+                is_whole = not chunk
+                if chunk:
+                    yield chunk
     except httpx.TransportError:
-        raise TunnelLost(name) from None
-    raise TunnelLost(name)
+        # After the last slice nothing that matters can be lost.
+        if not is_whole:
+            raise TunnelLost(name) from None
+    if not is_whole:
+        raise TunnelLost(name)

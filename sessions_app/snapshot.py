@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import OuterRef, Q, Subquery, TextField, Value
+from django.db.models.functions import Cast, Concat, Now
 
 from sessions_app import buckets, transcript
-from sessions_app.expressions import Epoch, JsonText
+from sessions_app.expressions import Epoch, JsonText, PairsAsJson
 from sessions_app.labels import labels_as_json, shown_labels
-from sessions_app.models import Lease, Session, TunnelKind
+from sessions_app.models import Lease, PendingInput, Session, TunnelKind
 from sessions_app.statements import Row, Slot, Statement, compiled, kept, query
 
 EMPTY_LIST = orjson.Fragment(b"[]")
@@ -48,7 +48,7 @@ _PLAIN = (
     "seq",
     "open_seq",
 )
-_COMPUTED = ("created", "updated", "error", "launch_args", "label_pairs", "plan", "beside")
+_COMPUTED = ("created", "updated", "error", "launch_args", "label_pairs", "plan", "beside", "waiting")
 
 # Keys of the released product that nothing here fills yet; clients expect them to be present.
 _UNUSED: Mapping[str, None] = dict.fromkeys(
@@ -79,6 +79,13 @@ EVERYTHING = Wanted()
 NO_ITEMS = Wanted(items=False)
 
 
+def _waiting_as_json() -> Subquery:
+    """From the key of each message that waits for its transcript to `pending id:content`; null for none."""
+    rows = PendingInput.objects.filter(session=OuterRef("pk")).order_by().values("session")
+    named = Concat("public_id", Value(":"), "content", output_field=TextField())
+    return Subquery(rows.annotate(pairs=PairsAsJson(Cast("id", TextField()), named)).values("pairs"))
+
+
 @kept
 def _session_statement() -> Statement:
     rows = Session.objects.filter(pk=Slot("key")).annotate(
@@ -89,6 +96,7 @@ def _session_statement() -> Statement:
         label_pairs=labels_as_json(),
         plan=JsonText("todos"),
         beside=JsonText("background"),
+        waiting=_waiting_as_json(),
     )
     return compiled(rows.values_list(*_PLAIN, *_COMPUTED))
 
@@ -118,7 +126,7 @@ def read(
         **_progress(session),
         "items": orjson.Fragment(transcript.newest(session_id)) if wanted.items else EMPTY_LIST,
         "pending_elicitations": _pending(tree, session["public_id"]),
-        "pending_inputs": [],
+        "pending_inputs": _pending_inputs(session["waiting"]),
         **_usage(session, tree, included=wanted.usage),
         "share_workspace_files": bool(session["share_workspace_files"]),
         **_UNUSED,
@@ -223,6 +231,12 @@ def _request(request: str, owner: str, public_id: str) -> Any:
     event = orjson.loads(request)
     event["params"] = {**event.get("params", {}), "target_session_id": owner}
     return event
+
+
+def _pending_inputs(text: str | None) -> list[Any]:
+    found: dict[str, str] = orjson.loads(text or "{}")
+    parts = [found[key].partition(":") for key in sorted(found, key=int)]
+    return [{"pending_id": name, "content": orjson.Fragment(content)} for name, _, content in parts]
 
 
 def _usage(session: Mapping[str, Any], tree: list[Row], *, included: bool) -> dict[str, Any]:

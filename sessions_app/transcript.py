@@ -1,20 +1,32 @@
 """Item pages and the items of snapshots, put together from stored JSON text without parsing it."""
 
 import orjson
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from omnigent.api.pagination import Page, stale_cursor
+from omnigent.ids import TURN
+from omnigent.protocol import items
 from sessions_app.expressions import Epoch
-from sessions_app.models import Item
+from sessions_app.models import Item, Outbox, OutboxKind, Turn, TurnStatus
 from sessions_app.statements import Past, Row, Slot, Statement, compiled, kept
 
 SNAPSHOT_ITEMS = 100
+CONVERSATION = (items.Message.type, items.FunctionCall.type, items.FunctionCallOutput.type)
 
 _COLUMNS = ("public_id", "type", "status", "response_id", "data", "null_fields", "created_by")
 
 
 @kept
-def _page_statement(has_after: bool, has_before: bool, ascending: bool) -> Statement:  # noqa: FBT001 - a shape
+def _page_statement(
+    has_after: bool,  # noqa: FBT001 - a shape
+    has_before: bool,  # noqa: FBT001
+    ascending: bool,  # noqa: FBT001
+    *,
+    is_forgetful: bool = False,
+) -> Statement:
     rows = Item.objects.filter(session=Slot("session"))
+    if is_forgetful:
+        rows = _without_repeats(rows)
     if has_after:
         rows = rows.filter(
             Past(Item, "position", "position", "after", scope="session_id", ascending=ascending)
@@ -27,9 +39,24 @@ def _page_statement(has_after: bool, has_before: bool, ascending: bool) -> State
     return compiled(rows.values_list(*_COLUMNS, Epoch("created_at")), limited=True)
 
 
-def page(session_id: int, ask: Page) -> bytes:
-    """One page of a session's items in the flat form, which carries the payload under `data` as well."""
-    statement = _page_statement(ask.after is not None, ask.before is not None, not ask.descending)
+def _without_repeats(rows: "QuerySet[Item]") -> "QuerySet[Item]":
+    """Without messages that their runner has still to be told, or was told and works on."""
+    untold = Outbox.objects.filter(session=OuterRef("session"), kind=OutboxKind.MESSAGE)
+    running = Turn.objects.filter(session=OuterRef("session"), status=TurnStatus.RUNNING)
+    later = Item.objects.filter(session=OuterRef("session"), position__gt=OuterRef("position"))
+    answers = later.filter(type__in=CONVERSATION).exclude(response_id__startswith=f"{TURN}_")
+    unanswered = Q(response_id__startswith=f"{TURN}_") & Exists(running) & ~Exists(answers)
+    return rows.filter(~Exists(untold.filter(item_id=OuterRef("public_id"))), ~unanswered)
+
+
+def page(session_id: int, ask: Page, *, is_forgetful: bool = False) -> bytes:
+    """One page of a session's items in the flat form, which carries the payload under `data` as well.
+
+    `is_forgetful` is for a runner that would take a second time what it is told and then finds here.
+    """
+    statement = _page_statement(
+        ask.after is not None, ask.before is not None, not ask.descending, is_forgetful=is_forgetful
+    )
     rows = statement.rows(session=session_id, after=ask.after, before=ask.before, limit=ask.limit + 1)
     if not rows:
         _require_cursors(session_id, ask.cursors)

@@ -1,16 +1,18 @@
 """Routes of sessions, hosts and runners; what consumers answer is declared for its documentation."""
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from sessions_app.api import (
     agents,
     comments,
     elicitations,
+    environments,
     files,
     fleet,
     forks,
     harnesses,
     health,
+    hosts,
     items,
     overrides,
     permissions,
@@ -25,7 +27,7 @@ from sessions_app.api import (
     usage,
 )
 
-session_urls = [
+session_urls: list[URLPattern | URLResolver] = [
     path("", sessions.SessionResource.as_view(), name="session"),
     path("/items", items.ItemCollection.as_view(), name="session-items"),
     path("/events", sessions.SessionEvents.as_view(), name="session-events"),
@@ -49,11 +51,18 @@ session_urls = [
     path("/export", portable.SessionExport.as_view(), name="session-export"),
     path("/fork", forks.Fork.as_view(), name="session-fork"),
     path("/switch-agent", forks.SwitchedAgent.as_view(), name="session-switch-agent"),
-    path("/resources", files.ResourceCollection.as_view(), name="session-resources"),
+    path("/resources", environments.ResourceCollection.as_view(), name="session-resources"),
     path("/resources/files", files.FileCollection.as_view(), name="session-files"),
     path("/resources/files:copy", files.FileCopies.as_view(), name="session-file-copies"),
     path("/resources/files/<str:file_id>", files.FileItem.as_view(), name="session-file"),
     path("/resources/files/<str:file_id>/content", files.FileContent.as_view(), name="session-file-content"),
+    path(
+        "/resources/environments", environments.EnvironmentCollection.as_view(), name="session-environments"
+    ),
+    path(
+        "/resources/environments/<str:environment_id>",
+        include("sessions_app.environment_urls"),
+    ),
     path("/resources/terminals", terminals.TerminalCollection.as_view(), name="session-terminals"),
     path("/resources/terminals/<str:terminal_id>", terminals.TerminalItem.as_view(), name="session-terminal"),
     path(
@@ -61,7 +70,7 @@ session_urls = [
         terminals.TerminalAttachment.as_view(),
         name="session-terminal-attachment",
     ),
-    path("/resources/<str:resource_id>", files.ResourceItem.as_view(), name="session-resource"),
+    path("/resources/<str:resource_id>", environments.ResourceItem.as_view(), name="session-resource"),
     path("/mcp", sessions.ToolGate.as_view(), name="session-mcp"),
     path("/policies", session_policies.PolicyCollection.as_view(), name="session-policies"),
     path("/policies/evaluate", sessions.PolicyEvaluation.as_view(), name="session-policy-evaluation"),
@@ -79,6 +88,17 @@ session_urls = [
     ),
 ]
 
+host_urls = [
+    path("", hosts.HostResource.as_view(), name="host"),
+    path("/runners", hosts.HostRunners.as_view(), name="host-runners"),
+    path("/filesystem", hosts.HostHome.as_view(), name="host-home"),
+    path("/filesystem/<path:path>", hosts.HostDirectoryListing.as_view(), name="host-directory"),
+    path("/directories", hosts.HostDirectories.as_view(), name="host-directories"),
+    path("/worktrees", hosts.HostWorktrees.as_view(), name="host-worktrees"),
+    path("/harnesses/refresh", hosts.HostHarnesses.as_view(), name="host-harnesses-refresh"),
+    path("/harnesses/<str:harness>/model-options", hosts.HostModelOptions.as_view(), name="host-models"),
+]
+
 urlpatterns = [
     path("v1/sessions", sessions.SessionCollection.as_view(), name="sessions"),
     path("v1/sessions/projects", projects.ProjectNames.as_view(), name="session-projects"),
@@ -91,8 +111,8 @@ urlpatterns = [
     path("v1/projects", projects.ProjectCollection.as_view(), name="projects"),
     path("v1/projects/order", projects.ProjectOrdering.as_view(), name="project-order"),
     path("v1/projects/<str:project_id>", projects.ProjectResource.as_view(), name="project"),
-    path("v1/hosts", fleet.HostCollection.as_view(), name="hosts"),
-    path("v1/hosts/<str:host_id>", fleet.HostResource.as_view(), name="host"),
+    path("v1/hosts", hosts.HostCollection.as_view(), name="hosts"),
+    path("v1/hosts/<str:host_id>", include(host_urls)),
     path("health", health.Health.as_view(), name="health"),
     path("v1/runners", fleet.RunnerCollection.as_view(), name="runners"),
     path("v1/runners/<str:runner_id>/status", fleet.RunnerStatus.as_view(), name="runner-status"),

@@ -3,6 +3,7 @@
 Identity is settled here too where it needs no database; elsewhere by whoever answers, in the same hop.
 """
 
+import re
 from urllib.parse import parse_qsl
 
 from omnigent.accounts.host_guard import check_host_and_origin
@@ -10,10 +11,11 @@ from omnigent.accounts.identity import identify, is_single_user
 from omnigent.api.asgi import Application, Receive, Scope, Send, refuse
 from omnigent.api.errors import not_found
 from omnigent.api.validation import refuse_nul
-from omnigent.errors import OmnigentError
+from omnigent.errors import ErrorCode, OmnigentError
 
 OPEN_PATHS = frozenset({"/health"})
 INTERNAL_PREFIX = "/internal/"
+OF_FILES = re.compile(r"/v1/(sessions/[^/]+/resources/environments|hosts/[^/]+/filesystem)/")
 
 
 class Gate:
@@ -43,8 +45,13 @@ class Gate:
 
 
 def check_text(scope: Scope) -> None:
-    """No database can store or compare a NUL: a path with one names nothing, a query with one is invalid."""
+    """No database can store or compare a NUL: a path with one names nothing, a query with one is invalid.
+
+    The name of a file on some machine is no id, so a NUL in one is a bad request.
+    """
     if "\0" in scope["path"]:
+        if OF_FILES.match(scope["path"]):
+            raise OmnigentError(ErrorCode.INVALID_INPUT, "A path must not contain NUL")
         raise not_found()
     query: bytes = scope["query_string"]
     if b"%00" in query:

@@ -34,10 +34,13 @@ OWN_ACCOUNT = (
     # The pages for the same; those for administrators ask again.
     opening(ANY, "/(account|device)(/.*)?"),
 )
+A_HOST = opening(SAFE_METHODS, "/v1/hosts(/[^/]+)?")
 HOSTS = (
     opening(TUNNEL, "/v1/(hosts|runners)/[^/]+/tunnel"),
     opening(POST, "/v1/runners/[^/]+/token"),
-    opening(SAFE_METHODS, "/v1/(me|hosts|runners)(/.*)?"),
+    opening(SAFE_METHODS, "/v1/(me|runners)(/.*)?"),
+    # Not what lies below one: its owner may look around on its disk, what runs there may not ask for that.
+    A_HOST,
 )
 # Until its owner is known a runner may only become known.
 UNPROVEN_RUNNER = (
@@ -47,7 +50,8 @@ UNPROVEN_RUNNER = (
 # What the runner contract has runners call; sessions are those bound to them.
 RUNNERS = (
     *UNPROVEN_RUNNER,
-    opening(SAFE_METHODS, "/v1/(agents|hosts|me|policies|policy-registry|runners|skills)(/.*)?"),
+    opening(SAFE_METHODS, "/v1/(agents|me|policies|policy-registry|runners|skills)(/.*)?"),
+    A_HOST,
     opening(ANY, "/v1/(mcp|scheduled-tasks|sessions)(/.*)?"),
 )
 

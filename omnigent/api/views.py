@@ -75,6 +75,7 @@ class Info(APIView):
                 "enabled_connections": [],
                 "features": {},
                 "harness_install_enabled": False,
+                "agent_install": True,
                 "installable_harnesses": [],
                 "dictation_available": False,
                 "smart_routing_enabled": False,

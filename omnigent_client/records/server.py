@@ -65,7 +65,7 @@ class ProjectOrder(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usage(Record):
-    """What the caller's sessions cost; None where no price is known."""
+    """What the caller's sessions cost, as far as it has a price."""
 
     cost_today: float | None = None
     cost_last_7d: float | None = None

@@ -47,6 +47,7 @@ class Session(Record):
     resume_after: int | None = None
     last_task_error: Mapping[str, Any] | None = None
     pending_elicitations: tuple[Mapping[str, Any], ...] = ()
+    pending_inputs: tuple[Mapping[str, Any], ...] = ()
     context_window: int | None = None
     last_total_tokens: int | None = None
     total_cost_usd: float | None = None

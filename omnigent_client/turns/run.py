@@ -158,6 +158,7 @@ class TurnRun:
         if receipt.denied:
             reason = receipt.reason or "a policy refused the message"
             raise TurnDenied(reason, code="denied", error=receipt.raw, text=tracker.words.text)
+        tracker.pending_id = receipt.pending_id
         end = tracker.accept(receipt.item_id or "")
         if end is None and not tracker.is_taken and request.idempotency_key is not None:
             # It may be an earlier message's receipt, whose turn ended before the stream's beginning.
@@ -170,7 +171,7 @@ class TurnRun:
             return None
         session = await self._inputs.get(self._session_id, include_items=False, include_liveness=False)
         is_quiet = session.resume_after == self._position.number
-        if only_when_quiet and not is_quiet:
+        if (only_when_quiet and not is_quiet) or tracker.is_pending(session):
             return None
         items = await self._inputs.all_items(self._session_id, after=tracker.item_id, limit=1000)
         # A message that was taken after the stream's beginning would have moved the log.
@@ -182,6 +183,8 @@ class TurnRun:
             return None
         # The session first: what is stored between the two reads is then seen, and seen again on the stream.
         session = await self._inputs.get(self._session_id, include_items=False, include_liveness=False)
+        if tracker.is_pending(session):
+            return None
         items = await self._inputs.all_items(self._session_id, after=tracker.item_id, limit=1000)
         return tracker.recover(session, items)
 

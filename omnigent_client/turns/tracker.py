@@ -51,6 +51,7 @@ class TurnTracker:
         self.words = Words()
         self.response_id: str | None = None
         self.item_id: str | None = None
+        self.pending_id: str | None = None
         self.is_taken = False
         self._open = active_response_id
         self._is_steering = False
@@ -72,6 +73,11 @@ class TurnTracker:
     def is_open(self) -> bool:
         """Whether a response is under way."""
         return self._open is not None
+
+    def is_pending(self, session: Session) -> bool:
+        """Whether the message waits for a program that has not begun with it: then it is no item yet."""
+        waiting = {row.get("pending_id") for row in session.pending_inputs}
+        return self.pending_id is not None and self.pending_id in waiting
 
     def accept(self, item_id: str) -> End | None:
         """The message got this item; what came before this was known is looked at now."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from omnigent.api.pagination import PageQuery, envelope
+from omnigent.api.pagination import PageQuery
 from omnigent.api.schema.describing import MULTIPART, describes
 from omnigent.api.validation import parse, parse_query
 from omnigent.errors import ErrorCode, OmnigentError
@@ -35,12 +35,6 @@ UPLOAD = {
 KNOWN = OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER, description="An `ETag` from before.")
 
 
-class ListResources(PageQuery):
-    """GET …/resources; without a type all of them are listed."""
-
-    type: str | None = None
-
-
 class CopyFiles(BaseModel):
     """POST …/resources/files:copy."""
 
@@ -48,29 +42,6 @@ class CopyFiles(BaseModel):
 
     source_session_id: Annotated[str, Field(max_length=64)]
     file_ids: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=MAX_COPIES)]
-
-
-class ResourceCollection(APIView):
-    """What a session has besides its items."""
-
-    @describes(shapes.ResourcePage, query=ListResources)
-    def get(self, request: Request, session_id: str) -> HttpResponse:
-        """A page of resources, newest first; a type that the session has none of is an empty page."""
-        asked = parse_query(ListResources, request.META["QUERY_STRING"])
-        found = require(caller(request), session_id, Level.READ)
-        if asked.type not in (None, "file"):
-            return json_answer(envelope([], [], has_more=False))
-        return json_answer(files.page(found.pk, found.public_id, asked.page(FILE)))
-
-
-class ResourceItem(APIView):
-    """One of them, whatever its type."""
-
-    @describes(shapes.FileResource)
-    def get(self, request: Request, session_id: str, resource_id: str) -> HttpResponse:
-        """The resource object."""
-        found = require(caller(request), session_id, Level.READ)
-        return json_answer(_shown(found, files.find(found.pk, resource_id)))
 
 
 class FileCollection(APIView):

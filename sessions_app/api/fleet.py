@@ -1,4 +1,4 @@
-"""/v1/hosts and /v1/runners."""
+"""/v1/runners."""
 
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -11,32 +11,11 @@ from omnigent.accounts.rights import unauthorized
 from omnigent.api.permissions import IsPresent
 from omnigent.api.schema.describing import describes
 from omnigent.errors import ErrorCode, OmnigentError
-from omnigent.ids import canonical_host
 from sessions_app import fleet_rows
 from sessions_app.api.answers import NO_STORE, caller, json_answer
-from sessions_app.api.shapes import account as shapes
+from sessions_app.api.shapes import fleet as shapes
+from sessions_app.api.shapes.account import BearerShape
 from sessions_app.services import presence
-
-
-class HostCollection(APIView):
-    """The caller's hosts."""
-
-    @describes(shapes.HostList)
-    def get(self, request: Request) -> HttpResponse:
-        """All hosts that ever registered, with their readiness."""
-        return json_answer({"hosts": fleet_rows.hosts(caller(request).user_id)})
-
-
-class HostResource(APIView):
-    """One host."""
-
-    @describes(shapes.HostShape)
-    def get(self, request: Request, host_id: str) -> HttpResponse:
-        """Its state; 404 for another person's."""
-        found = fleet_rows.host(caller(request).user_id, canonical_host(host_id) or "")
-        if found is None:
-            raise OmnigentError(ErrorCode.NOT_FOUND, "Host not found")
-        return json_answer(found)
 
 
 class RunnerCollection(APIView):
@@ -62,7 +41,7 @@ class RunnerToken(APIView):
 
     permission_classes = (IsPresent,)
 
-    @describes(shapes.BearerShape, is_keyed=False)
+    @describes(BearerShape, is_keyed=False)
     def post(self, request: Request, runner_id: str) -> Response:
         """The binding token's holder gets a bearer that stands for the runner's owner, for half an hour.
 
@@ -74,7 +53,8 @@ class RunnerToken(APIView):
         if principal.runner_id != runner_id:
             raise OmnigentError(ErrorCode.FORBIDDEN, "This needs the binding token of the runner")
         owner = presence.owner_of_runner(runner_id) or principal.user_id
-        if principal.user_id not in ("", owner) or not presence.is_welcome(owner):
+        is_its_owners = principal.user_id in ("", owner) and presence.is_welcome(owner)
+        if presence.is_revoked(runner_id) or not is_its_owners:
             raise unauthorized()
         bearer = runner_bearer(runner_id=runner_id, owner=owner)
         return Response({"token": bearer.token, "expires_at": bearer.expires_at}, headers=NO_STORE)

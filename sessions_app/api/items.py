@@ -11,6 +11,7 @@ from sessions_app import transcript
 from sessions_app.api.answers import caller, json_bytes
 from sessions_app.api.shapes import sessions as shapes
 from sessions_app.bodies import ListItems
+from sessions_app.services import forgetful
 from sessions_app.services.access import Level, require
 
 
@@ -22,4 +23,5 @@ class ItemCollection(APIView):
         """A page of items in their order, oldest first unless asked otherwise."""
         asked = parse_query(ListItems, request.META["QUERY_STRING"])
         found = require(caller(request), session_id, Level.READ)
-        return json_bytes(transcript.page(found.pk, asked.page(ITEM)))
+        is_forgetful = found.is_bound_runner and forgetful.is_forgetful(found.runner_id)
+        return json_bytes(transcript.page(found.pk, asked.page(ITEM), is_forgetful=is_forgetful))

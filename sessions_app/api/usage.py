@@ -15,5 +15,5 @@ class Usage(APIView):
 
     @describes(shapes.UsageReport)
     def get(self, request: Request) -> HttpResponse:
-        """The caller's own report; null stands for what has no price."""
+        """The caller's own report; its sums leave out what has no price."""
         return json_answer(usage_report(principal=caller(request)))

@@ -9,6 +9,7 @@ from sessions_app.services import fleet, presence
 from sessions_app.tunnels.tunnel import Tunnel
 
 BAD_TOKEN = 4004
+MAX_PROCESS_ID = 64
 IDLE_SHUTDOWN = 1000
 
 
@@ -17,6 +18,7 @@ class RunnerTunnel(TunnelConsumer):
 
     kind = "runner"
     owner = ""
+    process_id = ""
 
     async def admit(self, name: str) -> str | None:
         presented = self.caller.runner_id
@@ -42,10 +44,12 @@ class RunnerTunnel(TunnelConsumer):
         return self.caller.user_id in ("", self.owner) and presence.is_welcome(self.owner)
 
     async def greet(self, name: str, text: str) -> tuple[frozenset[str], int] | None:
-        hello = frames.parse(text)
+        # It is stored, and no database stores a NUL.
+        hello = frames.parse(text.replace("\\u0000", "\\ufffd"))
         if not isinstance(hello, frames.Hello):
             return None
         if hello.frame_protocol_version == frames.PROTOCOL_MAJOR:
+            self.process_id = hello.process_id or ""
             await self._record(name, hello)
         return frozenset(hello.capabilities), hello.frame_protocol_version
 
@@ -60,6 +64,9 @@ class RunnerTunnel(TunnelConsumer):
             await self.close(BAD_TOKEN, error.message)
 
     async def joined(self, tunnel: Tunnel) -> None:
+        await self.process.pool.run(
+            fleet.process_began, runner_id=tunnel.name, process_id=self.process_id[:MAX_PROCESS_ID]
+        )
         for session_pk in await self.process.pool.run(fleet.come_back, tunnel.name):
             self.process.relays.ensure(session_pk, tunnel)
         self.process.announcer.bell("outbox")

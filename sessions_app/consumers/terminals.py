@@ -5,52 +5,31 @@ import contextlib
 
 from django.conf import settings
 
-from omnigent.api.asgi import header_values
-from omnigent.api.consumer import HttpConsumer
 from omnigent.api.validation import parse, parse_query
 from sessions_app.bodies import AttachTerminal, CreateTerminal
 from sessions_app.consumers.lines import LineConsumer
-from sessions_app.consumers.sessions import KEY_HEADER
-from sessions_app.flows import terminals as flow
+from sessions_app.consumers.resources import ResourceConsumer
+from sessions_app.flows import resources
 from sessions_app.process import Process
 from sessions_app.running import running_process
 from sessions_app.services import terminals
 from sessions_app.services.access import Level
-from sessions_app.services.receipts import Answer, Receipts
 from sessions_app.services.terminals import Place
 from sessions_app.tunnels.channel import Ended
 
 NOT_ALLOWED = 1008
 
 
-class TerminalsConsumer(HttpConsumer):
+class TerminalsConsumer(ResourceConsumer):
     """What the four methods share."""
-
-    @property
-    def process(self) -> Process:
-        """What this server process has once."""
-        return running_process()
 
     async def place(self, level: Level) -> Place:
         """The session's terminals, for a caller with at least this level."""
-        return await self.process.pool.run(
-            terminals.place, self.principal, str(self.kwargs["session_id"]), level
-        )
+        return await self.process.pool.run(terminals.place, self.principal, self.session_id, level)
 
     def suffix(self) -> str:
         """Which one the address names, as the end of its path. Raises 404."""
         return f"/{terminals.terminal_id_of(str(self.kwargs['terminal_id']))}"
-
-    def receipts(self, body: bytes) -> Receipts:
-        """The request's idempotency key, bound to what it asks for."""
-        keys = header_values(self.scope, KEY_HEADER)
-        key = None if not keys else keys[0].decode("latin-1") if len(keys) == 1 else ""
-        target = f"{self.scope['method']} {self.scope['path']}\n".encode()
-        return Receipts(key, target + body)
-
-    async def answer(self, answer: Answer) -> None:
-        """Send it."""
-        await self.json(answer.status, answer.body)
 
 
 class ListTerminalsConsumer(TerminalsConsumer):
@@ -58,7 +37,8 @@ class ListTerminalsConsumer(TerminalsConsumer):
 
     async def handle(self) -> None:
         place = await self.place(Level.READ)
-        await self.answer(await self.unless_disconnected(flow.ask(self.process, place, "GET")))
+        asked = resources.Request(method="GET")
+        await self.answer(await self.unless_disconnected(resources.ask(self.process, place, asked)))
 
 
 class CreateTerminalConsumer(TerminalsConsumer):
@@ -68,8 +48,9 @@ class CreateTerminalConsumer(TerminalsConsumer):
         raw = await self.body()
         place = await self.place(Level.EDIT)
         body = parse(CreateTerminal, raw).model_dump_json(exclude_none=True).encode()
+        asked = resources.Request(method="POST", body=body)
         await self.answer(
-            await flow.change(self.process, self.principal, place, self.receipts(raw), "POST", body=body)
+            await resources.change(self.process, self.principal, place, self.receipts(raw), asked)
         )
 
 
@@ -78,7 +59,8 @@ class GetTerminalConsumer(TerminalsConsumer):
 
     async def handle(self) -> None:
         place = await self.place(Level.READ)
-        await self.answer(await self.unless_disconnected(flow.ask(self.process, place, "GET", self.suffix())))
+        asked = resources.Request(method="GET", suffix=self.suffix())
+        await self.answer(await self.unless_disconnected(resources.ask(self.process, place, asked)))
 
 
 class DeleteTerminalConsumer(TerminalsConsumer):
@@ -87,10 +69,9 @@ class DeleteTerminalConsumer(TerminalsConsumer):
     async def handle(self) -> None:
         raw = await self.body()
         place = await self.place(Level.EDIT)
+        asked = resources.Request(method="DELETE", suffix=self.suffix())
         await self.answer(
-            await flow.change(
-                self.process, self.principal, place, self.receipts(raw), "DELETE", self.suffix()
-            )
+            await resources.change(self.process, self.principal, place, self.receipts(raw), asked)
         )
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 from django.conf import settings
 
 from omnigent.accounts.identity import Principal, is_single_user
-from omnigent.api.consumer import SocketConsumer
+from omnigent.api.consumer import MAX_REASON, SocketConsumer
 from omnigent.protocol.frames import PROTOCOL_MAJOR, FrameError
 from sessions_app.process import Process
 from sessions_app.running import running_process
@@ -56,6 +56,10 @@ class TunnelConsumer(SocketConsumer):
         """Read and record the hello: (capabilities, protocol major), or None when it is not a hello."""
         raise NotImplementedError
 
+    async def turn_down(self, code: int, stage: str, reason: str, *, retryable: bool = False) -> None:
+        """Close for a reason; `stage` is how far it had come, `retryable` whether another try may help."""
+        await self.close(code, reason[:MAX_REASON])
+
     async def joined(self, tunnel: Tunnel) -> None:
         """The tunnel is registered."""
 
@@ -72,7 +76,7 @@ class TunnelConsumer(SocketConsumer):
             return
         text = await self.first_text(settings.OMNIGENT_HELLO_SECONDS)
         if text is None:
-            await self.close(TRY_LATER, "hello timeout")
+            await self.turn_down(TRY_LATER, "hello", "hello timeout", retryable=True)
             return
         try:
             greeting = await self.greet(name, text)
@@ -80,11 +84,12 @@ class TunnelConsumer(SocketConsumer):
             logger.info("bad_hello", extra={"tunnel": name, "reason": str(error)[:200]})
             greeting = None
         if greeting is None:
-            await self.close(NOT_HELLO, "the first frame must be a hello")
+            await self.turn_down(NOT_HELLO, "hello", "the first frame must be a hello")
             return
         capabilities, major = greeting
         if major != PROTOCOL_MAJOR:
-            await self.close(WRONG_PROTOCOL, f"protocol {PROTOCOL_MAJOR} is required")
+            reason = f"frame protocol {PROTOCOL_MAJOR} is required, this {self.kind} speaks {major}"
+            await self.turn_down(WRONG_PROTOCOL, "protocol", reason)
             return
         if not self.is_closed:
             self.looked_at = time.monotonic()

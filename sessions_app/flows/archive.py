@@ -5,16 +5,14 @@ import logging
 from typing import TYPE_CHECKING
 
 from omnigent.errors import OmnigentError
-from omnigent.protocol import host_frames
-from sessions_app.flows import launch, stop
-from sessions_app.services import launching, updating
+from sessions_app.flows import stop, worktrees
+from sessions_app.services import launching
+from sessions_app.services import worktrees as noted
 
 if TYPE_CHECKING:
     from sessions_app.process import Process
 
 logger = logging.getLogger(__name__)
-
-WORKTREE_SECONDS = 150.0
 
 
 async def settle_archived(
@@ -38,17 +36,10 @@ async def settle_archived(
 
 
 async def _remove_worktree(process: "Process", session_pk: int) -> None:
-    place = await process.pool.run(updating.worktree_of, session_pk)
-    if place is None:
+    tree = await process.pool.run(noted.of_archived, session_pk)
+    if tree is None:
         return
-    host_id, path = place
-    ask = host_frames.RemoveWorktree(request_id=launch.request_id(), worktree_path=path)
     try:
-        result = await process.rpc.host(host_id, ask, seconds=WORKTREE_SECONDS)
+        await worktrees.take_away(process, tree, with_branch=False)
     except OmnigentError as error:
-        logger.info("worktree_kept", extra={"path": path, "reason": error.message})
-        return
-    if getattr(result, "status", "") != "ok":
-        logger.info("worktree_kept", extra={"path": path, "reason": getattr(result, "error", None)})
-        return
-    await process.pool.run(updating.forget_worktree, session_pk, path)
+        logger.info("worktree_kept", extra={"path": tree.path, "reason": error.message})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from omnigent.errors import ErrorCode, OmnigentError
-from sessions_app.flows import attachments, launch
+from sessions_app.flows import attachments, forgetful, launch
 from sessions_app.models import OutboxKind
 from sessions_app.services import outbox, presence
 from sessions_app.services.controls import AGENT_ONLY
@@ -197,6 +197,9 @@ class Deliveries:
         await asyncio.shield(relay.ready)
         if delivery.kind == OutboxKind.MESSAGE and not delivery.was_sent:
             await process.pool.run(outbox.open_turn, delivery=delivery)
+        if await forgetful.has_taken(process, tunnel, delivery):
+            await process.pool.run(outbox.delivered, delivery=delivery)
+            return
         seconds = INTERRUPT_SECONDS if delivery.kind == OutboxKind.INTERRUPT else FORWARD_SECONDS
         body = await attachments.with_files(process, delivery.session_pk, delivery.body)
         answer = await process.rpc.runner(

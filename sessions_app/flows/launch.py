@@ -32,10 +32,15 @@ async def launch(
     Raises OmnigentError with the host's reason, which is recorded on the session too.
     """
     plan = await process.pool.run(launching.prepare, session_pk, instead_of=instead_of)
-    if plan is None:
-        return None
+    if plan is not None:
+        await start(process, plan)
+    return plan
+
+
+async def start(process: "Process", plan: launching.Launch) -> None:
+    """Have the host start the runner of a plan, and end the one that it replaces. Raises as `launch` does."""
     if plan.replaced_runner_id:
-        process.spawn(stop_runner(process, plan.host_id, plan.replaced_runner_id))
+        process.spawn(stop_runner(process, plan.replaced_host_id, plan.replaced_runner_id))
     frame = host_frames.LaunchRunner(
         request_id=request_id(),
         binding_token=plan.binding_token,
@@ -49,7 +54,7 @@ async def launch(
         await _record(process, plan, error.code.value, error.message)
         raise
     if isinstance(result, host_frames.LaunchRunnerResult) and result.status == "launched":
-        return plan
+        return
     reason = getattr(result, "error", None) or "The host could not launch a runner"
     code = getattr(result, "error_code", None) or "runner_failed_to_start"
     await _record(process, plan, code, reason)

@@ -22,12 +22,16 @@ MAX_DIGITS = 18
 
 
 class Reading:
-    """Commits what a stream carries, in order. The first commit that fails ends it: `failure` says why."""
+    """Commits what a stream carries, in order. The first commit that fails ends it: `failure` says why.
+
+    `heard` counts the pieces that have come.
+    """
 
     def __init__(
         self, *, session_pk: int, start: Start, tunnel: Tunnel, writer: Writer, screen: Screen
     ) -> None:
         self.failure: BaseException | None = None
+        self.heard = 0
         self._session_pk = session_pk
         self._start = start
         self._writer = writer
@@ -57,10 +61,15 @@ class Reading:
         if open_commits:
             await asyncio.wait(open_commits, timeout=seconds)
 
+    async def add(self, batch: Sequence[events.Event]) -> None:
+        """Commit events of ours after what the runner has said so far."""
+        await self._submit(batch)
+
     async def _pump(self, body: AsyncIterator[bytes]) -> None:
         decoder = sse.Decoder()
         try:
             async for chunk in body:
+                self.heard += 1
                 batch, ended = decode(decoder.feed(chunk), self._counter)
                 if batch:
                     await self._submit(await self._screen.screened(batch))

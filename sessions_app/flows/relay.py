@@ -12,6 +12,7 @@ from django.db import DatabaseError
 
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol.frames import EVENT_ACK, EVENT_ACK_HEADER, Headers
+from sessions_app.flows import forgetful
 from sessions_app.flows.policing.screening import Screen
 from sessions_app.flows.reading import Reading
 from sessions_app.services import fleet, relaying
@@ -71,10 +72,14 @@ def _future() -> "asyncio.Future[None]":
 
 
 class Relays:
-    """All relays of this process. A stream that does not open for `patience` seconds fails its turn."""
+    """All relays of this process. A stream that does not open for `patience` seconds fails its turn.
+
+    `quiet` is how long a runner that acknowledges nothing is given to say what it has kept.
+    """
 
     def __init__(self, process: "Process", *, server_version: str) -> None:
         self.patience = 30.0
+        self.quiet = 2.0
         self._process = process
         self._pool = process.pool
         self._server_version = server_version
@@ -194,13 +199,18 @@ class Relays:
                 screen=Screen(self._process, relay.session_pk, "".join(start.memory.text)),
             )
             reading = asyncio.ensure_future(relay.reading.run(exchange.body()))
+            looking = asyncio.ensure_future(
+                forgetful.end_what_has_ended(self._process, relay.tunnel, start, relay.reading)
+            )
             try:
+                await forgetful.hear_out(self._process, relay.tunnel, start, relay.reading)
                 await self._init(relay, start)
                 relay.opened()
                 await reading
             finally:
                 reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
+                looking.cancel()
+                await asyncio.gather(reading, looking, return_exceptions=True)
         finally:
             if not relay.tunnel.lost.is_set():
                 await relay.tunnel.cancel(exchange_id)

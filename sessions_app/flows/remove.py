@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from omnigent.accounts.identity import Principal
 from omnigent.errors import ErrorCode, OmnigentError
-from omnigent.protocol import host_frames
-from sessions_app.flows import launch
+from sessions_app.flows import launch, worktrees
 from sessions_app.services import removal
 from sessions_app.services.receipts import Answer, Claim
-from sessions_app.services.removal import Doomed, Removal
+from sessions_app.services.removal import Doomed
+from sessions_app.services.worktrees import Tree
 
 if TYPE_CHECKING:
     from sessions_app.process import Process
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RUNNER_SECONDS = 5.0
-WORKTREE_SECONDS = 150.0
 INTERRUPT = b'{"type":"interrupt"}'
 
 
@@ -31,9 +30,10 @@ async def delete_session(
         return plan
     await asyncio.gather(*(_end_on_runner(process, doomed) for doomed in plan.tree))
     await asyncio.gather(*(launch.stop_runner(process, host, runner) for host, runner in plan.own_runners))
-    if delete_branch and plan.worktree:
-        await _remove_worktree(process, plan)
-    return await process.pool.run(removal.commit, plan, claimed)
+    is_gone = False
+    if delete_branch and plan.worktree is not None and not plan.is_worktree_shared:
+        is_gone = await _take_branch_away(process, plan.worktree)
+    return await process.pool.run(removal.commit, plan, claimed, is_worktree_gone=is_gone)
 
 
 async def _end_on_runner(process: "Process", doomed: Doomed) -> None:
@@ -49,20 +49,13 @@ async def _end_on_runner(process: "Process", doomed: Doomed) -> None:
         logger.info("runner_not_told_of_delete", extra={"session": doomed.session_id, "reason": str(error)})
 
 
-async def _remove_worktree(process: "Process", plan: Removal) -> None:
-    ask = host_frames.RemoveWorktree(
-        request_id=launch.request_id(),
-        worktree_path=plan.worktree,
-        branch=plan.git_branch or None,
-        delete_branch=True,
-    )
+async def _take_branch_away(process: "Process", tree: Tree) -> bool:
+    """Whether the tree and its branch are gone. What git has against it is no obstacle, its absence is."""
     try:
-        result = await process.rpc.host(plan.host_id, ask, seconds=WORKTREE_SECONDS)
+        return await worktrees.take_away(process, tree, with_branch=True) is None
     except OmnigentError as error:
-        if error.code is ErrorCode.HOST_OFFLINE:
-            raise OmnigentError(
-                ErrorCode.CONFLICT, "The session's host is unreachable, so its branch cannot be deleted"
-            ) from None
-        raise
-    if getattr(result, "status", "") != "ok":
-        logger.info("worktree_kept", extra={"path": plan.worktree, "reason": getattr(result, "error", None)})
+        if error.code is not ErrorCode.HOST_OFFLINE:
+            raise
+        raise OmnigentError(
+            ErrorCode.CONFLICT, "The session's host is unreachable, so its branch cannot be deleted"
+        ) from None

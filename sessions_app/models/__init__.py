@@ -8,6 +8,7 @@ from sessions_app.models.fleet import Host, Lease, Runner, TunnelKind
 from sessions_app.models.held import HeldAction, HeldKind
 from sessions_app.models.item import Item
 from sessions_app.models.log import LogEntry, Store
+from sessions_app.models.pending_input import PendingInput
 from sessions_app.models.policy import PolicyMemory, SessionPolicy
 from sessions_app.models.project import Project, ProjectOrder, SortMode
 from sessions_app.models.read_state import ReadState
@@ -16,6 +17,7 @@ from sessions_app.models.session import Grant, Kind, Session, SessionLabel, Stat
 from sessions_app.models.sharing import Sharing, SharingMode
 from sessions_app.models.turn import Turn, TurnStatus
 from sessions_app.models.usage import UserDailyCost
+from sessions_app.models.worktree import Worktree
 
 __all__ = [
     "Blob",
@@ -34,6 +36,7 @@ __all__ = [
     "LogEntry",
     "Outbox",
     "OutboxKind",
+    "PendingInput",
     "PolicyMemory",
     "Project",
     "ProjectOrder",
@@ -54,4 +57,5 @@ __all__ = [
     "Turn",
     "TurnStatus",
     "UserDailyCost",
+    "Worktree",
 ]

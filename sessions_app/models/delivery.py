@@ -41,7 +41,8 @@ class OutboxKind(models.TextChoices):
 class Outbox(models.Model):
     """One delivery to the runner of a session, in order of its id; deleted once the runner has accepted it.
 
-    A server that works on it holds it until `claimed_until`.
+    A server that works on it holds it until `claimed_until`. `sent_to` and `sent_at` are kept of messages
+    only, and only where the runner would take them twice.
     """
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="outbox", db_index=False)
@@ -52,6 +53,8 @@ class Outbox(models.Model):
     deadline = models.DateTimeField()
     claimed_by = models.CharField(max_length=64, blank=True, default="")
     claimed_until = models.DateTimeField(null=True, blank=True)
+    sent_to = models.CharField(max_length=64, blank=True, default="", db_default="")
+    sent_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         indexes = [models.Index(fields=["session", "id"], name="outbox_order")]

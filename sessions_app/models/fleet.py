@@ -23,7 +23,11 @@ class Host(models.Model):
 
 
 class Runner(models.Model):
-    """A runner process, launched by a host or dialled in by itself; `exit_report` tells how it ended."""
+    """A runner process, launched by a host or dialled in by itself; `exit_report` tells how it ended.
+
+    `process_id` is the process that has said hello last; empty when it did not say. From `revoked_at` on its
+    binding token and its bearers are good for nothing: its host has seen its process end.
+    """
 
     public_id = models.CharField(max_length=64, unique=True)
     owner = models.CharField(max_length=150)
@@ -34,7 +38,9 @@ class Runner(models.Model):
     capabilities = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField()
     said_hello_at = models.DateTimeField(null=True, blank=True)
+    process_id = models.CharField(max_length=64, blank=True, default="")
     exited_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
     exit_report = models.TextField(blank=True, default="")
 
     class Meta:

@@ -107,6 +107,7 @@ class Session(models.Model):
     running_response_id: str | None
     has_input: bool
     has_new_input: bool
+    has_pending_input: bool
     awaits_children: bool
     questions: dict[int, str]
     held_questions: dict[int, str]

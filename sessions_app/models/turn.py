@@ -19,7 +19,8 @@ class TurnStatus(models.TextChoices):
 class Turn(models.Model):
     """One turn; it opens when its message is forwarded and is named by `response.in_progress`.
 
-    `stopped_at` is when a budget or a kill switch had it interrupted, which each turn is once.
+    `stopped_at` is when a budget or a kill switch had it interrupted, which each turn is once, for
+    `stop_reason`.
     """
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="turns")
@@ -29,6 +30,7 @@ class Turn(models.Model):
     opened_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
+    stop_reason = models.CharField(max_length=500, blank=True, default="")
 
     class Meta:
         constraints = [

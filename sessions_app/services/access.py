@@ -54,6 +54,12 @@ def not_found() -> OmnigentError:
     return OmnigentError(ErrorCode.NOT_FOUND, "Session not found")
 
 
+def too_low(principal: Principal, public_id: str, level: Level) -> OmnigentError:
+    """The answer to somebody who may know of a session but not do that."""
+    message = f"'{principal.user_id}' needs {level.name.lower()} permission on session '{public_id}'"
+    return OmnigentError(ErrorCode.FORBIDDEN, message)
+
+
 def require(principal: Principal, session_id: str, level: Level) -> Access:
     """The session as the caller may use it. Raises 404 for none or unknown, 403 for too low a level."""
     public_id = session_id_of(session_id)
@@ -65,10 +71,7 @@ def require(principal: Principal, session_id: str, level: Level) -> Access:
     if held is None:
         raise not_found()
     if held < level:
-        raise OmnigentError(
-            ErrorCode.FORBIDDEN,
-            f"'{principal.user_id}' needs {level.name.lower()} permission on session '{public_id}'",
-        )
+        raise too_low(principal, public_id, level)
     return Access(
         pk=pk,
         public_id=public_id,
@@ -123,8 +126,16 @@ def _inherited(principal: Principal, parent_id: int) -> int | None:
 
 
 def _row(principal: Principal, public_id: str) -> Row | None:
-    asks_grants = not (is_single_user() or principal.sees_everything or principal.kind == "runner")
+    if principal.kind == "runner":
+        return _bound_statement().row(key=public_id, runner=principal.runner_id or "")
+    asks_grants = not (is_single_user() or principal.sees_everything)
     return _statement(by_pk=False, with_grants=asks_grants).row(key=public_id, user=principal.user_id)
+
+
+@kept
+def _bound_statement() -> Statement:
+    bound = Session.objects.filter(public_id=Slot("key")).run_by(Slot("runner"))
+    return compiled(bound.values_list("id", "runner_id", "parent_id", "kind"))
 
 
 @kept

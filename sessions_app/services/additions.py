@@ -5,7 +5,7 @@ They need no lock on what a session is doing, so its numbers are taken and its r
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache, partial
 from types import MappingProxyType
@@ -19,8 +19,9 @@ from omnigent.ids import TURN, mint
 from omnigent.protocol import events, inputs, items
 from sessions_app.events import log, publish
 from sessions_app.models import Item, Session
-from sessions_app.services import messages
-from sessions_app.services.item_forms import ITEM_COLUMNS, NewItem, flat_form, item_row
+from sessions_app.services import pending_inputs
+from sessions_app.services.item_forms import ITEM_COLUMNS, NewItem, consumed, flat_form, item_row
+from sessions_app.services.pending_inputs import Claim, Report
 from sessions_app.statements import Row, insert, query
 
 MAX_RESPONSE_ID = 128
@@ -34,12 +35,14 @@ ELSEWHERE = "elsewhere"
 class Addition:
     """What one input adds: an event, and perhaps the item that it shows. Without an event it adds nothing.
 
-    An item with a `stable_id` that its session has already is not added again: the answer names that one.
+    An item with a `stable_id` that its session has already is not added again: the answer names that one. A
+    `report` may be about a message that waits for it, which is then what is added.
     """
 
     answer: Mapping[str, Any]
     event: events.Event | None = None
     item: NewItem | None = None
+    report: Report | None = None
 
 
 def read(event: inputs.SessionEvent, payload: inputs.Payload, now: datetime) -> Addition:
@@ -59,7 +62,12 @@ def external_item(event: inputs.SessionEvent, external: Any, now: datetime) -> A
     """An item of any type, once under its source id."""
     stable_id = _source_key(external.source_id) if external.source_id else None
     new = new_item(event, external.item, response_id=external.response_id, stable_id=stable_id)
-    return _shown(new, now, queued=False)
+    addition = _shown(new, now, queued=False)
+    said = new.data
+    if stable_id is None or not (isinstance(said, items.Message) and said.role == "user"):
+        return addition
+    report = Report(pending_id=external.pending_id or "", text=items.text_of(said.content))
+    return replace(addition, report=report)
 
 
 def external_message(event: inputs.SessionEvent, external: Any, now: datetime) -> Addition:
@@ -114,7 +122,7 @@ def _source_key(source_id: str) -> str:
 def _shown(new: NewItem, now: datetime, *, queued: bool) -> Addition:
     event: events.Event
     if isinstance(new.data, items.Message) and new.data.role == "user":
-        event = messages.consumed(new.public_id, new.data, created_by=None)
+        event = consumed(new.public_id, new.data, created_by=None)
     else:
         event = events.OutputItemDone(item=flat_form(new, now))
     return Addition(event=event, item=new, answer={"queued": queued, "item_id": new.public_id})
@@ -154,23 +162,44 @@ def write(wanted: Wanted, now: datetime) -> list[Mapping[str, Any] | None]:
     Raises IntegrityError when another server process adds an item of the same source at this moment.
     """
     known = _known_items(wanted)
+    waiting = pending_inputs.waiting((pk, each.report) for pk, each in wanted if each.report is not None)
     fresh: list[tuple[int, Addition]] = []
     answers: list[Mapping[str, Any]] = []
-    for session_pk, addition in wanted:
-        answer = addition.answer
+    for session_pk, given in wanted:
+        addition, answer = given, given.answer
         stable_id = addition.item.stable_id if addition.item else None
         if stable_id is not None and addition.item is not None:
-            first = known.setdefault((session_pk, stable_id), addition.item.public_id)
+            first = known.get((session_pk, stable_id))
+            if first is None:
+                claim = waiting.claim(session_pk, given.report) if given.report else None
+                addition = _claimed(given, claim) if claim is not None else given
+                first = known[session_pk, stable_id] = str(addition.answer["item_id"])
+            else:
+                addition = replace(given, event=None)
             answer = {**answer, "item_id": first}
-            if first != addition.item.public_id:
-                answers.append(answer)
-                continue
         answers.append(answer)
         if addition.event is not None:
             fresh.append((session_pk, addition))
     found = _insert(fresh, now) if fresh else set()
+    # After the sessions' rows are locked, as everybody does it.
+    waiting.forget_claimed()
     gone = {session_pk for session_pk, _ in fresh} - found
     return [None if pk in gone else answer for (pk, _), answer in zip(wanted, answers, strict=True)]
+
+
+def _claimed(addition: Addition, claim: Claim) -> Addition:
+    """The message that was reported, as it was posted; nothing when it is an item already."""
+    answer = {**addition.answer, "item_id": claim.item_id}
+    if claim.message is None or addition.item is None:
+        return Addition(answer=answer)
+    new = replace(addition.item, data=claim.message, public_id=claim.item_id, created_by=claim.created_by)
+    shown = consumed(
+        claim.item_id,
+        claim.message,
+        created_by=claim.created_by or None,
+        cleared_pending_id=claim.pending_id,
+    )
+    return Addition(answer=answer, event=shown, item=new)
 
 
 def _known_items(wanted: Wanted) -> dict[tuple[int, str], str]:

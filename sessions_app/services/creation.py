@@ -11,7 +11,6 @@ from agents_app.services import bindable, uploaded
 from omnigent.accounts.identity import Principal
 from omnigent.api.validation import ValidationFailed, problem
 from omnigent.errors import ErrorCode, OmnigentError
-from omnigent.ids import canonical_host
 from omnigent.protocol import items
 from omnigent.spec import InvalidAgentError, harnesses
 from policies_app.services.default_policies import NewPolicy
@@ -23,14 +22,15 @@ from sessions_app.services import (
     agent_rules,
     forking,
     harness_readiness,
+    hosts,
     messages,
-    presence,
     projects,
     receipts,
     rules,
     session_policies,
 )
 from sessions_app.services.access import Level
+from sessions_app.services.hosts import Place
 from sessions_app.services.receipts import Answer, Claim
 from sessions_app.services.sessions import NewSession, create_session
 
@@ -59,12 +59,11 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where on its host a session works, as the host itself names it."""
+class Stored:
+    """The session of a request; an earlier one under the same key may have made it."""
 
-    workspace: str
-    git_branch: str = ""
-    worktree: str = ""
+    session_pk: int
+    is_new: bool
 
 
 def prepare(principal: Principal, asked: Asked, claimed: Claim | None) -> Answer | Plan:
@@ -85,15 +84,15 @@ def prepare(principal: Principal, asked: Asked, claimed: Claim | None) -> Answer
     if not wanted:
         return receipts.once(claimed, lambda: _make(principal, asked, new))
     is_auto = wanted == AUTO
-    host_id = _choose_host(principal, new) if is_auto else _named_host(principal, wanted)
+    host = _choose_host(principal, new) if is_auto else hosts.connected(principal, wanted)
     if not new.workspace and not is_auto:
         raise rules.invalid("workspace required when host_id is set")
     if not is_auto:
-        _require_harness(host_id, new)
-    return Plan(new=replace(new, host_id=host_id), is_auto=is_auto)
+        harness_readiness.require(host, _harness_of(new))
+    return Plan(new=replace(new, host_id=host.public_id), is_auto=is_auto)
 
 
-def commit(principal: Principal, new: NewSession, place: Place, claimed: Claim | None) -> Answer | int:
+def commit(principal: Principal, new: NewSession, place: Place, claimed: Claim | None) -> Answer | Stored:
     """Store the session at its place, and its receipt; or give what another request under the key made."""
     with transaction.atomic():
         if claimed is not None:
@@ -102,10 +101,11 @@ def commit(principal: Principal, new: NewSession, place: Place, claimed: Claim |
                 return known.answer
             made = Session.objects.filter(public_id=known.resource).only("pk").first()
             if made is not None:
-                return int(made.pk)
+                return Stored(session_pk=made.pk, is_new=False)
         labels = {**new.labels, rules.WORKTREE: place.worktree} if place.worktree else new.labels
         placed = replace(new, workspace=place.workspace, git_branch=place.git_branch, labels=labels)
-        return int(create_session(new=placed, owner=principal.user_id).pk)
+        made = create_session(new=placed, owner=principal.user_id)
+        return Stored(session_pk=made.pk, is_new=True)
 
 
 def finish(principal: Principal, asked: Asked, session_pk: int, claimed: Claim | None) -> Answer:
@@ -135,6 +135,8 @@ def _checked(principal: Principal, asked: Asked, body: NewSessionFields) -> NewS
     parent = _parent(principal, body.parent_session_id) if body.parent_session_id else None
     if principal.kind == "runner" and parent is None:
         raise OmnigentError(ErrorCode.FORBIDDEN, "A runner opens sessions only below one that it runs")
+    if parent is not None:
+        _refuse_elsewhere(principal, body, parent)
     if project is not None and parent is not None:
         raise rules.invalid("A sub-agent session is filed by way of its root")
     is_runner = parent is not None and bool(parent.runner_id) and parent.runner_id == principal.runner_id
@@ -206,51 +208,36 @@ def _parent(principal: Principal, session_id: str) -> Session:
     return parent
 
 
-def _named_host(principal: Principal, text: str) -> str:
-    host_id = canonical_host(text)
-    host = Host.objects.filter(public_id=host_id).first() if host_id else None
-    if host is None:
-        raise OmnigentError(ErrorCode.NOT_FOUND, "host not found", detail="host not found")
-    if host.owner != principal.user_id:
-        raise OmnigentError(ErrorCode.FORBIDDEN, "not your host", detail="not your host")
-    if not presence.online(TunnelKind.HOST, [host.public_id]):
-        raise host_is_offline()
-    return host.public_id
+def _refuse_elsewhere(principal: Principal, body: NewSessionFields, parent: Session) -> None:
+    """A sub-agent works where its parent does, and is started as it is; its owner alone may say otherwise.
+
+    Else whoever may open one, an agent by its runner among them, would have the run of the owner's machines.
+    """
+    held = access.level(principal, parent)
+    if principal.kind != "runner" and held is not None and held >= Level.OWNER:
+        return
+    workspace = body.workspace or ""
+    is_below = workspace.startswith(f"{parent.workspace.rstrip('/')}/") and ".." not in workspace.split("/")
+    if workspace not in ("", parent.workspace) and not (parent.workspace and is_below):
+        raise OmnigentError(ErrorCode.FORBIDDEN, "Only the session's owner can place a sub-agent elsewhere")
+    if body.host_id or body.git is not None or body.terminal_launch_args:
+        raise OmnigentError(
+            ErrorCode.FORBIDDEN, "Only the session's owner can choose how a sub-agent is launched"
+        )
 
 
-def host_is_offline() -> OmnigentError:
-    """The answer to a create on a host that is away."""
-    return OmnigentError(ErrorCode.CONFLICT, "host is offline")
+def _harness_of(new: NewSession) -> str:
+    return new.harness_override or new.agent.harness or ""
 
 
-def _choose_host(principal: Principal, new: NewSession) -> str:
+def _choose_host(principal: Principal, new: NewSession) -> Host:
     """The caller's online host that can run the agent, the one heard from last first."""
-    harness = new.harness_override or new.agent.harness or ""
+    harness = _harness_of(new)
     live = Lease.objects.filter(kind=TunnelKind.HOST, closed_at__isnull=True, expires_at__gt=Now())
     order = list(live.order_by("-renewed_at").values_list("name", flat=True))
     own = Host.objects.filter(owner=principal.user_id, public_id__in=order)
-    ready = {host.public_id for host in own if _is_ready(host, harness)}
-    chosen = next((name for name in order if name in ready), None)
+    ready = {host.public_id: host for host in own if harness_readiness.is_ready(host, harness)}
+    chosen = next((ready[name] for name in order if name in ready), None)
     if chosen is None:
         raise OmnigentError(ErrorCode.HOST_OFFLINE, f"No host is online that can run the harness '{harness}'")
     return chosen
-
-
-def _require_harness(host_id: str, new: NewSession) -> None:
-    harness = new.harness_override or new.agent.harness or ""
-    host = Host.objects.get(public_id=host_id)
-    if _is_ready(host, harness):
-        return
-    state = harness_readiness.state(host.configured_harnesses, harnesses.canonical(harness) or harness)
-    raise OmnigentError(
-        ErrorCode.HARNESS_NOT_CONFIGURED, f"The host cannot run the harness '{harness}': {state}"
-    )
-
-
-def _is_ready(host: Host, harness: str) -> bool:
-    readiness = host.configured_harnesses
-    if readiness is None:
-        # Unknown is never "nothing": such a host finds out when it launches.
-        return True
-    names = {harness, harnesses.canonical(harness)}
-    return any(readiness.get(name) is True for name in names if name)

@@ -38,6 +38,11 @@ def begin(tick: Tick, child: Session, position: int) -> None:
 def end(tick: Tick, child: Session, *, status: str, result: str) -> Item:
     """The sub-agent is at rest: its parent's conversation has what came of it. The parent does not wait."""
     child.dispatch_position = None
+    return report(tick, child, status=status, result=result)
+
+
+def report(tick: Tick, child: Session, *, status: str, result: str) -> Item:
+    """Its parent's conversation has what came of something that it asked of a sub-agent."""
     agent, name = names(child)
     resource = {"title": name, "agent": agent, "status": status, "result": result}
     return tell(tick, families.chain(child, tick.locked)[0], child, RETURNED, resource)

@@ -22,6 +22,8 @@ COPIED = frozenset({"response.elicitation_request", "response.elicitation_resolv
 """What every session above shows too, because somebody may answer there."""
 RAISING = SHOWN_ABOVE | COPIED | events.TERMINAL | {"response.in_progress"}
 """What a runner says that may lead to any of these."""
+TOLD = frozenset({"session.created", "session.child_session.updated"})
+"""What the server tells of them from its own rows; a released runner says it too."""
 
 MOST_SHOWN = 100
 """As many sub-agents are shown to a new reader; the others are in their list."""

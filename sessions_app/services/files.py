@@ -84,7 +84,7 @@ def copy_from_ancestor(
 ) -> dict[str, Any]:
     """Copy files of a session that stands above this one. All or none."""
     found = access.require(principal, session_id, Level.EDIT)
-    source_pk = _ancestor(found.pk, source_id)
+    source_pk = _ancestor(principal, found.pk, source_id)
     wanted = {file_id: canonical(FILE, file_id) for file_id in file_ids}
     with tick_of([found.pk]) as tick:
         session = tick.sessions.get(found.pk)
@@ -135,17 +135,19 @@ def _copy(files: Iterable[File], target_pk: int) -> dict[str, File]:
     return copies
 
 
-def _ancestor(session_pk: int, source_id: str) -> int:
-    """The session above this one that has this id. Raises 403 alike for others and for unknown ones."""
+def _ancestor(principal: Principal, session_pk: int, source_id: str) -> int:
+    """The session above this one that has this id. Raises 403 alike for others, for unknown ones, and for one
+    that the caller may not read.
+    """
     public_id = canonical(SESSION, source_id)
     pk: int | None = session_pk
     for _ in range(MAX_ANCESTORS):
-        above = Session.objects.filter(children=pk).values_list("pk", "public_id").first()
+        above = Session.objects.filter(children=pk).only("public_id").first()
         if above is None:
             break
-        if above[1] == public_id:
-            return int(above[0])
-        pk = above[0]
+        if above.public_id == public_id and access.level(principal, above) is not None:
+            return int(above.pk)
+        pk = above.pk
     raise OmnigentError(ErrorCode.FORBIDDEN, "Files can only be copied from a session above this one")
 
 

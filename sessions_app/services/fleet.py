@@ -42,7 +42,9 @@ def owner_of_runner(*, runner_id: str, principal: Principal, has_token: bool) ->
     With its token a runner is the one that was launched (or binds a new id to the caller). Without one, a
     local process may use any id that no launch minted: identity has checked that the peer is local.
     """
-    known = Runner.objects.filter(public_id=runner_id).values_list("owner", "host_id").first()
+    known = Runner.objects.filter(public_id=runner_id).values_list("owner", "host_id", "revoked_at").first()
+    if known is not None and known[2] is not None:
+        return None
     if has_token:
         return known[0] if known else principal.user_id
     if runner_id.startswith(MINTED) or (known is not None and known[1]):
@@ -60,6 +62,29 @@ def runner_exited(*, runner_id: str, host_id: str, report: str, had_connected: b
         fail_turn(session_pk, runner_id, code=code, message=summary, cause=report or None)
     publish.ring("tunnel", TunnelKind.RUNNER, runner_id)
     publish.ring("outbox")
+
+
+def process_began(*, runner_id: str, process_id: str) -> None:
+    """This process of a runner is here now: what an earlier one of the same id was doing is lost with it.
+
+    Runners of a host have a new id with every process. One that is started by hand, or by a service manager,
+    may come back under its old id while its lease still lives, and then nobody else would find the loss.
+    """
+    runners = Runner.objects.filter(public_id=runner_id)
+    known = runners.values_list("process_id", flat=True).first()
+    if not process_id or known == process_id:
+        return
+    if known:
+        busy = Session.objects.filter(runner_id=runner_id, status__in=BUSY)
+        for session_pk in list(busy.values_list("pk", flat=True)):
+            fail_turn(
+                session_pk,
+                runner_id,
+                code=failures.RUNNER_DISCONNECTED,
+                message="The runner was started again in the middle of the turn",
+            )
+    # Last, so that a server that dies before has it done by the next one.
+    runners.update(process_id=process_id)
 
 
 def fail_turn(
@@ -93,9 +118,10 @@ def fail_turn(
 
 def settle_idle_shutdown(*, runner_id: str) -> None:
     """A runner left because it had nothing to do: its sessions are idle, and it is not missed."""
-    Lease.objects.filter(kind=TunnelKind.RUNNER, name=runner_id, closed_at__isnull=False).update(
-        expires_at=Now()
-    )
+    has_left = Lease.objects.filter(kind=TunnelKind.RUNNER, name=runner_id, closed_at__isnull=False)
+    if has_left.update(expires_at=Now()):
+        # The next message need not wait for it, although its process may take a moment to end.
+        Runner.objects.filter(public_id=runner_id, exited_at__isnull=True).update(exited_at=timezone.now())
     for session_pk in Session.objects.filter(runner_id=runner_id, status__in=BUSY).values_list(
         "pk", flat=True
     ):

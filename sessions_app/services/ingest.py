@@ -6,7 +6,16 @@ from typing import Any
 
 from omnigent.protocol import events, items
 from sessions_app.models import Session, Status
-from sessions_app.services import continuing, elicitations, failures, turns, usage, verdicts
+from sessions_app.services import (
+    continuing,
+    elicitations,
+    failures,
+    families,
+    pending_inputs,
+    turns,
+    usage,
+    verdicts,
+)
 from sessions_app.services.item_forms import NewItem, flat_item
 from sessions_app.services.memory import TEXT_DELTA, Memory
 from sessions_app.services.policing.silencing import TextDenied, silence
@@ -30,7 +39,7 @@ GOES_ON = LIVE_ONLY | events.TERMINAL | {"response.output_item.done", "response.
 
 MAX_RESPONSE_ID = 128
 MAX_MODEL = 256
-NOT_SHOWN = events.RUNNER_ONLY | events.SYNTHETIC | {"response.heartbeat"}
+NOT_SHOWN = events.RUNNER_ONLY | events.SYNTHETIC | families.TOLD | {"response.heartbeat"}
 
 
 def apply(tick: Tick, session: Session, memory: Memory, batch: Sequence[events.Event]) -> None:
@@ -148,6 +157,7 @@ def _terminal(tick: Tick, session: Session, memory: Memory, event: events.Event)
         counted = response.get("usage")
         usage.add(tick, session, counted if isinstance(counted, Mapping) else {})
     if isinstance(event, events.ResponseFailed):
+        pending_inputs.settle(tick, session)
         _store_error(tick, session, memory, response.get("error"), source=event.source)
     memory.response_id = _response_id(event) or memory.response_id
     memory.is_open = False

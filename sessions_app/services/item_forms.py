@@ -9,7 +9,7 @@ import orjson
 from django.db import connection
 
 from omnigent.ids import ITEM, mint
-from omnigent.protocol import items
+from omnigent.protocol import events, items
 from sessions_app.models import Item
 
 ITEM_COLUMNS = (
@@ -102,4 +102,16 @@ def item_row(session_pk: int, position: int, new: NewItem, stamp: Any) -> tuple[
         stamp,
         new.created_by,
         new.stable_id,
+    )
+
+
+def consumed(
+    item_id: str, message: items.Message, *, created_by: str | None, cleared_pending_id: str | None = None
+) -> events.SessionInputConsumed:
+    """The event that shows a stored message of a user."""
+    data = events.message_data(role="user", content=message.content, user_authored=message.user_authored)
+    return events.SessionInputConsumed(
+        data=events.ConsumedInput(
+            item_id=item_id, data=data, created_by=created_by, cleared_pending_id=cleared_pending_id
+        )
     )

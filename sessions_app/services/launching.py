@@ -39,6 +39,7 @@ class Launch:
     workspace: str
     harness: str | None
     replaced_runner_id: str
+    replaced_host_id: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +80,7 @@ def prepare(session_pk: int, *, instead_of: str | None = None) -> Launch | None:
     """
     token = secrets.token_urlsafe(32)
     runner_id = runner_id_for(token)
-    with tick_of(_together(session_pk)) as tick:
+    with tick_of(together(session_pk)) as tick:
         session = tick.sessions.get(session_pk)
         if session is None:
             raise OmnigentError(ErrorCode.NOT_FOUND, "Session not found")
@@ -110,10 +111,17 @@ def prepare(session_pk: int, *, instead_of: str | None = None) -> Launch | None:
             workspace=session.workspace,
             harness=harness,
             replaced_runner_id=replaced,
+            replaced_host_id=_host_of(replaced) or host.public_id,
         )
 
 
-def _together(session_pk: int) -> list[int]:
+def _host_of(runner_id: str) -> str:
+    """The host that launched a runner; empty for one that dialled in by itself."""
+    rows = Runner.objects.filter(public_id=runner_id) if runner_id else Runner.objects.none()
+    return rows.values_list("host_id", flat=True).first() or ""
+
+
+def together(session_pk: int) -> list[int]:
     """The session, and those of its tree that are bound to the same runner."""
     session = Session.objects.filter(pk=session_pk).only("root_id", "runner_id").first()
     if session is None:
@@ -155,8 +163,13 @@ def archived(session_id: str) -> int | None:
 
 
 def record_stop(*, session_pk: int, runner_id: str) -> None:
-    """The host ended the runner as asked: the session rests, and what was on its way is void."""
-    Runner.objects.filter(public_id=runner_id).update(exited_at=timezone.now(), exit_report="")
+    """The host ended the runner as asked: the session rests, and what was on its way is void.
+
+    A runner that a host launched never comes back, and nobody else may with its token.
+    """
+    now = timezone.now()
+    Runner.objects.filter(public_id=runner_id).update(exited_at=now, exit_report="")
+    Runner.objects.filter(public_id=runner_id).exclude(host_id="").update(revoked_at=now)
     with tick_of([session_pk]) as tick:
         for session in tick.sessions.values():
             if session.runner_id != runner_id:

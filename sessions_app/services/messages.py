@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import Q
+
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.ids import TURN, mint
 from omnigent.protocol import events, inputs, items
 from sessions_app.models import Item, OutboxKind, Session, SessionLabel, TunnelKind
-from sessions_app.services import dispatching, files, outbox, presence, turns
-from sessions_app.services.item_forms import NewItem
+from sessions_app.services import dispatching, files, outbox, pending_inputs, presence, turns
+from sessions_app.services.item_forms import NewItem, consumed
 from sessions_app.services.tick import Tick
 
 TITLE_LENGTH = 60
@@ -20,14 +22,23 @@ def take(
 ) -> dict[str, Any]:
     """Store a user's message and hand it to the outbox. Raises RUNNER_UNAVAILABLE if nobody can run it."""
     if message.stable_id is not None:
-        known = Item.objects.filter(session=session, stable_id=message.stable_id).first()
+        known = _known_answer(session, message, message.stable_id)
         if known is not None:
-            return _repeated(known, message)
+            return known
     if message.dispatch and session.parent_id is None:
         raise OmnigentError(ErrorCode.INVALID_INPUT, "dispatch: only a sub-agent's session takes it")
     refuse_closed(session)
     require_runner(session)
     files.require_attachable(session.pk, message.item.content)
+    seed_title(tick, session, message.item)
+    if pending_inputs.are_kept(session):
+        return _keep(tick, session, event, message, user_id=user_id)
+    return _store(tick, session, event, message, user_id=user_id)
+
+
+def _store(
+    tick: Tick, session: Session, event: inputs.SessionEvent, message: inputs.MessageInput, *, user_id: str
+) -> dict[str, Any]:
     authored = items.Message(role="user", content=message.item.content, user_authored=True)
     item = tick.add_item(
         session,
@@ -38,28 +49,48 @@ def take(
             stable_id=message.stable_id,
         ),
     )
-    seed_title(tick, session, message.item)
     tick.append(session, consumed(item.public_id, authored, created_by=user_id or None))
     turns.begin(tick, session)
     if message.dispatch:
         dispatching.begin(tick, session, item.position)
-    outbox.put(
-        tick,
-        session,
-        OutboxKind.MESSAGE,
-        forwarded(session, item.public_id, event, message),
-        item_id=item.public_id,
-    )
+    body = forwarded(session, item.public_id, event, message)
+    outbox.put(tick, session, OutboxKind.MESSAGE, body, item_id=item.public_id)
     return {"queued": True, "item_id": item.public_id}
 
 
-def _repeated(known: Item, message: inputs.MessageInput) -> dict[str, Any]:
-    text, _ = items.split(items.Message(role="user", content=message.item.content, user_authored=True))
-    if known.data != text:
+def _keep(
+    tick: Tick, session: Session, event: inputs.SessionEvent, message: inputs.MessageInput, *, user_id: str
+) -> dict[str, Any]:
+    """Let the program's transcript bring the message; meanwhile it is pending."""
+    pending_id = pending_inputs.name_of(session.pk, message.stable_id)
+    named = pending_inputs.put(tick, session, pending_id, message.item.content, user_id=user_id)
+    turns.begin(tick, session)
+    body = {**forwarded(session, "", event, message), "pending_id": pending_id}
+    del body["persisted_item_id"]
+    outbox.put(tick, session, OutboxKind.MESSAGE, body, item_id=named["item_id"])
+    return {"queued": True, **named}
+
+
+def _known_answer(session: Session, message: inputs.MessageInput, stable_id: str) -> dict[str, Any] | None:
+    """How the message was answered that came under this id before. Raises IDEMPOTENCY_MISMATCH."""
+    pending_id = pending_inputs.name_of(session.pk, stable_id)
+    item_id = pending_inputs.item_id_of(pending_id)
+    authored = items.Message(role="user", content=message.item.content, user_authored=True)
+    if (content := pending_inputs.found(session, pending_id)) is not None:
+        is_same = content == authored.content
+    else:
+        named = Q(stable_id=stable_id) | Q(public_id=item_id)
+        stored = Item.objects.filter(named, session=session).first()
+        if stored is None:
+            return None
+        is_same = stored.data == items.split(authored)[0]
+        if stored.public_id != item_id:
+            item_id, pending_id = stored.public_id, ""
+    if not is_same:
         raise OmnigentError(
             ErrorCode.IDEMPOTENCY_MISMATCH, "This stable_id was used before with another message"
         )
-    return {"queued": True, "item_id": known.public_id}
+    return {"queued": True, "item_id": item_id, **({"pending_id": pending_id} if pending_id else {})}
 
 
 def refuse_closed(session: Session) -> None:
@@ -92,14 +123,6 @@ def require_live_runner(session: Session) -> None:
     """Raise unless the session's runner is connected: what it waits for cannot wait for another one."""
     if not presence.online(TunnelKind.RUNNER, [session.runner_id]):
         raise OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, "The session's runner is not connected")
-
-
-def consumed(item_id: str, message: items.Message, *, created_by: str | None) -> events.SessionInputConsumed:
-    """The event that shows a stored message."""
-    data = events.message_data(role="user", content=message.content, user_authored=message.user_authored)
-    return events.SessionInputConsumed(
-        data=events.ConsumedInput(item_id=item_id, data=data, created_by=created_by)
-    )
 
 
 def seed_title(tick: Tick, session: Session, message: items.Message) -> None:

@@ -24,7 +24,7 @@ from sessions_app.models import (
     Session,
     TunnelKind,
 )
-from sessions_app.services import turns
+from sessions_app.services import pending_inputs, turns
 from sessions_app.services.tick import Tick, tick_of
 from sessions_app.statements import insert
 
@@ -37,7 +37,7 @@ class Delivery:
     """A claimed row, and what its delivery needs to know of the session.
 
     `was_sent` says that an earlier attempt may have reached the runner, `has_message` that a message is among
-    what the session still has to deliver.
+    what the session still has to deliver. `sent_to` names the runner it went to if that acknowledges nothing.
     """
 
     pk: int
@@ -50,6 +50,7 @@ class Delivery:
     host_id: str
     is_late: bool
     was_sent: bool
+    sent_to: str
     has_message: bool
 
 
@@ -122,6 +123,7 @@ def claim(*, session_pk: int, holder: str, seconds: float) -> Delivery | None:
         host_id=row.session.host_id,
         is_late=row.deadline < timezone.now(),
         was_sent=bool(row.claimed_by),
+        sent_to=row.sent_to,
         has_message=is_message
         or Outbox.objects.filter(session_id=session_pk, kind=OutboxKind.MESSAGE).exists(),
     )
@@ -169,6 +171,7 @@ def refused(*, delivery: Delivery, code: str, message: str) -> None:
             if session.runner_id != delivery.runner_id or not row.delete()[0]:
                 return
             if delivery.kind == OutboxKind.MESSAGE:
+                pending_inputs.settle(tick, session, item_id=delivery.item_id)
                 turns.refuse(tick, session, events.error_object(code, message), item_id=delivery.item_id)
             elif delivery.kind == OutboxKind.INTERRUPT:
                 session.interrupt_fence = False

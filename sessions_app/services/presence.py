@@ -20,6 +20,10 @@ from sessions_app.events import publish
 from sessions_app.models import Host, Lease, Runner, Session, TunnelKind
 from sessions_app.statements import Slot, Statement, compiled, kept
 
+MAX_HOST_NAME = 256
+MAX_VERSION = 64
+MAX_REPORT = 8192
+
 
 def lease_term() -> timedelta:
     """How long a tunnel is trusted after its last frame."""
@@ -102,8 +106,8 @@ def register_host(*, host_id: str, owner: str, hello: HostHello) -> None:
     """Record a host's hello. Raises CONFLICT when the id belongs to somebody else."""
     now = timezone.now()
     values = {
-        "name": hello.name,
-        "version": hello.version,
+        "name": _line(hello.name, MAX_HOST_NAME) or host_id,
+        "version": _line(hello.version, MAX_VERSION),
         "configured_harnesses": _plain(hello.configured_harnesses),
         "gateway_inference": _plain(hello.gateway_inference),
         "interactive_shells": list(hello.interactive_shells or ()),
@@ -116,6 +120,11 @@ def register_host(*, host_id: str, owner: str, hello: HostHello) -> None:
     if host.owner != owner:
         raise OmnigentError(ErrorCode.CONFLICT, "This host id belongs to another user")
     Host.objects.filter(pk=host.pk).update(**values)
+
+
+def _line(text: str, limit: int) -> str:
+    """What somebody else calls itself, as one line that can be stored and shown."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())[:limit]
 
 
 def _plain(value: object) -> object:
@@ -137,6 +146,11 @@ def owner_of_host(host_id: str) -> str | None:
 def owner_of_runner(runner_id: str) -> str | None:
     """Who owns a runner that was launched or has dialled in before."""
     return Runner.objects.filter(public_id=runner_id).values_list("owner", flat=True).first()
+
+
+def is_revoked(runner_id: str) -> bool:
+    """Whether a runner's token and bearers are good for nothing any more."""
+    return Runner.objects.filter(public_id=runner_id, revoked_at__isnull=False).exists()
 
 
 def is_welcome(owner: str) -> bool:
@@ -170,7 +184,7 @@ def register_runner(*, runner_id: str, owner: str, hello: Hello) -> None:
     """Record a runner's hello. Raises CONFLICT when the id belongs to somebody else."""
     now = timezone.now()
     values = {
-        "version": hello.runner_version,
+        "version": _line(hello.runner_version, MAX_VERSION),
         "harnesses": list(hello.harnesses),
         "capabilities": list(hello.capabilities),
         "said_hello_at": now,
@@ -196,9 +210,12 @@ def sessions_of_runner(runner_id: str) -> list[int]:
 
 
 def report_exit(*, runner_id: str, host_id: str, report: str) -> list[int]:
-    """A host saw one of its runners end: its lease is over now. Returns the sessions bound to it."""
+    """A host saw one of its runners end: its lease is over now, and so is what its token was good for.
+    Returns the sessions bound to it.
+    """
     known = Runner.objects.filter(public_id=runner_id, host_id=host_id)
-    if not known.update(exited_at=timezone.now(), exit_report=report[:8192]):
+    now = timezone.now()
+    if not known.update(exited_at=now, revoked_at=now, exit_report=report[:MAX_REPORT]):
         return []
     Lease.objects.filter(kind=TunnelKind.RUNNER, name=runner_id).update(closed_at=Now(), expires_at=Now())
     return list(Session.objects.filter(runner_id=runner_id).values_list("pk", flat=True))

@@ -194,6 +194,13 @@ class Receipts:
         """Keep the answer."""
         settle(self._claimed, Answer(status, orjson.dumps(answer)))
 
+    def renew(self) -> None:
+        """The write is still under way: it counts as such for another while."""
+        if self._claimed is not None:
+            Receipt.objects.filter(
+                caller=self._claimed.caller, key=self._claimed.key, status__isnull=True
+            ).update(created_at=timezone.now())
+
     def release(self) -> None:
         """The write has failed after all: a retry starts again."""
         if self._claimed is not None:

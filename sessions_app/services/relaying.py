@@ -7,8 +7,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from sessions_app.models import Lease, Session, SessionLabel, TunnelKind
-from sessions_app.services import presence
+from sessions_app.models import Lease, Session, SessionLabel, Status, TunnelKind
+from sessions_app.services import forgetful, presence
 from sessions_app.services.memory import Memory, recall
 
 INIT_PROTOCOL = 2
@@ -20,8 +20,9 @@ class NotOurs(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Start:
-    """Where a relay begins."""
+    """Where a relay begins, and what was running then."""
 
+    session_pk: int
     session_id: str
     generation: int
     ingest_stream: str
@@ -30,6 +31,8 @@ class Start:
     snapshot: Mapping[str, Any]
     agent_id: str
     sub_agent_name: str | None
+    is_running: bool
+    turn_pk: int | None
 
 
 def take_over(*, session_pk: int, runner_id: str, tunnel_generation: int) -> Start:
@@ -44,7 +47,9 @@ def take_over(*, session_pk: int, runner_id: str, tunnel_generation: int) -> Sta
         if not taken:
             raise NotOurs
         session = Session.objects.select_related("agent", "parent", "root").get(pk=session_pk)
+        is_running = session.status == Status.RUNNING
         return Start(
+            session_pk=session.pk,
             session_id=session.public_id,
             generation=session.relay_generation,
             ingest_stream=session.ingest_stream,
@@ -53,6 +58,8 @@ def take_over(*, session_pk: int, runner_id: str, tunnel_generation: int) -> Sta
             snapshot=_snapshot(session),
             agent_id=session.agent.public_id if session.agent else "",
             sub_agent_name=session.sub_agent_name or None,
+            is_running=is_running,
+            turn_pk=forgetful.running_turn(session.pk) if is_running else None,
         )
 
 

@@ -7,8 +7,8 @@ from omnigent.accounts.identity import Principal
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.policies.types import PolicyEvent
 from omnigent.protocol import inputs as protocol
-from sessions_app.models import HeldAction, Item, Session
-from sessions_app.services import commands, inputs, messages
+from sessions_app.models import HeldAction, Session
+from sessions_app.services import commands, inputs, messages, pending_inputs
 from sessions_app.services.access import Access, Level, not_found, require
 from sessions_app.services.policing import facts, requests
 from sessions_app.services.policing.chains import Chains
@@ -68,7 +68,7 @@ def open_request(
 def _is_known(access: Access, payload: protocol.Payload) -> bool:
     """Whether this message was taken before; it is answered again and not judged again."""
     stable_id = payload.stable_id if isinstance(payload, protocol.MessageInput) else None
-    return bool(stable_id) and Item.objects.filter(session=access.pk, stable_id=stable_id).exists()
+    return stable_id is not None and pending_inputs.is_known(access.pk, stable_id)
 
 
 def _held(access: Access, event: protocol.SessionEvent, name: str) -> int | None:

@@ -10,7 +10,7 @@ from omnigent.ids import TURN, mint
 from omnigent.protocol import inputs, items
 from sessions_app.models import Item, Outbox, OutboxKind, Session, SessionLabel, Status, Turn, TurnStatus
 from sessions_app.services import dispatching, families, messages, outbox, turns
-from sessions_app.services.item_forms import NewItem
+from sessions_app.services.item_forms import NewItem, consumed
 from sessions_app.services.tick import Tick, tick_of
 
 MAX_RESULT = 12_000
@@ -45,8 +45,14 @@ def settle(session_pk: int) -> bool:
 
 def report_denied(tick: Tick, child: Session, reason: str) -> None:
     """What a parent asked of its sub-agent was refused after the parent had gone on: it is told."""
-    if child.parent_id is not None and child.dispatch_position is None:
-        _return(tick, child, status="failed", result=f"Denied by policy: {reason}")
+    if child.parent_id is None:
+        return
+    result = f"Denied by policy: {reason}"
+    if child.dispatch_position is None:
+        _return(tick, child, status="failed", result=result)
+    else:
+        # It goes on with what it was set to do before.
+        _wake(tick, child, dispatching.report(tick, child, status="failed", result=result), "failed")
 
 
 def _is_due(child: Session) -> bool:
@@ -65,7 +71,8 @@ def _outcome(child: Session) -> tuple[str, str]:
         reason = f"{code}: {error.get('message', 'The turn failed')}"
         return "failed", _cut(f"{reason}\n\n{said}" if said else reason)
     if last and last.status in UNDONE:
-        return "cancelled", _cut(said or "It was interrupted before it said anything.")
+        reason = last.stop_reason or "It was interrupted before it said anything."
+        return "cancelled", _cut("\n\n".join(filter(None, (last.stop_reason, said))) or reason)
     return "completed", _cut(said)
 
 
@@ -88,7 +95,10 @@ def _cut(text: str) -> str:
 
 
 def _return(tick: Tick, child: Session, *, status: str, result: str) -> None:
-    returned = dispatching.end(tick, child, status=status, result=result)
+    _wake(tick, child, dispatching.end(tick, child, status=status, result=result), status)
+
+
+def _wake(tick: Tick, child: Session, returned: Item, status: str) -> None:
     parent = families.chain(child, tick.locked)[0]
     if parent.archived or _is_closed(parent):
         return
@@ -101,10 +111,13 @@ def _return(tick: Tick, child: Session, *, status: str, result: str) -> None:
         role="user", content=[{"type": "input_text", "text": text}], subagent_return_id=returned.public_id
     )
     item = tick.add_item(parent, NewItem(data=message, response_id=mint(TURN)))
-    tick.append(parent, messages.consumed(item.public_id, message, created_by=None))
+    tick.append(parent, consumed(item.public_id, message, created_by=None))
     turns.begin(tick, parent)
     event = inputs.SessionEvent(type="message", data={})
-    body = messages.forwarded(parent, item.public_id, event, inputs.MessageInput(item=message))
+    body = {
+        **messages.forwarded(parent, item.public_id, event, inputs.MessageInput(item=message)),
+        "subagent_return_id": returned.public_id,
+    }
     outbox.put(tick, parent, OutboxKind.MESSAGE, body, item_id=item.public_id)
 
 

@@ -18,6 +18,7 @@ from sessions_app.models import (
     ElicitationStatus,
     Outbox,
     OutboxKind,
+    PendingInput,
     Session,
     Turn,
     TurnStatus,
@@ -35,7 +36,10 @@ LISTED = frozenset(
 LARGEST = 512
 PLAIN, RISING = -1, -2
 AGENT_FIELDS = ("id", "public_id", "name", "harness", "deleted_at")
-BESIDE = ("running_turn_id", "running_response_id", "has_input", "has_new_input", "awaits_children")
+BESIDE = (
+    *("running_turn_id", "running_response_id", "has_input", "has_new_input", "has_pending_input"),
+    "awaits_children",
+)
 
 MUTABLE = (
     "title",
@@ -228,6 +232,7 @@ def _locked(wanted: RawSQL) -> "QuerySet[Session]":
         running_response_id=Subquery(running.values("response_id")[:1]),
         has_input=Exists(waiting),
         has_new_input=Exists(waiting.filter(claimed_by="")),
+        has_pending_input=Exists(PendingInput.objects.filter(session=OuterRef("pk"))),
         awaits_children=Exists(below),
         asked=Subquery(asked.values(by_id=ById("pk", Concat("held_kind", Value(":"), "public_id")))),
         **{f"agent_{name}_": F(f"agent__{name}") for name in AGENT_FIELDS},

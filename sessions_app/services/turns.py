@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from omnigent.protocol import events
 from sessions_app.models import Session, Status, TurnStatus
-from sessions_app.services import elicitations, failures
+from sessions_app.services import elicitations, failures, pending_inputs
 from sessions_app.services.tick import Tick
 
 BUSY = (Status.RUNNING, Status.WAITING)
@@ -84,6 +84,7 @@ def resting_edge(tick: Tick, session: Session, event: events.SessionStatus) -> N
         return
     if session.has_new_input:
         return
+    pending_inputs.settle(tick, session)
     session.active_response_id = ""
     _close_turn(tick, session, TurnStatus.CANCELLED)
     elicitations.void(tick, session)
@@ -127,6 +128,7 @@ def fail(tick: Tick, session: Session, error: Mapping[str, Any], *, item_id: str
         return False
     whole = failures.readable_error(error)
     response_id = session.active_response_id
+    pending_inputs.settle(tick, session)
     failures.store_error(
         tick, session, whole, response_id=response_id or session.public_id, source="execution"
     )
@@ -163,6 +165,7 @@ def failed_edge(tick: Tick, session: Session, event: events.SessionStatus) -> No
     if session.status == Status.FAILED:
         return
     error = failures.readable_error(event.error)
+    pending_inputs.settle(tick, session)
     _close_turn(tick, session, TurnStatus.FAILED, error["code"])
     record_failure(tick, session, error)
     _show(tick, session, dataclasses.replace(event, error=error))
@@ -182,6 +185,7 @@ def rest(tick: Tick, session: Session) -> bool:
     """The runner went away on purpose: a busy session becomes idle, unless it waits for sub-agents."""
     if session.status not in BUSY or _is_waiting(session):
         return False
+    pending_inputs.settle(tick, session)
     if _close_turn(tick, session, TurnStatus.CANCELLED):
         tick.append(session, events.ResponseCancelled(response=_ended(tick, session, "cancelled")))
     session.status = Status.IDLE

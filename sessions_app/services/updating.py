@@ -5,7 +5,6 @@ import orjson
 from omnigent.accounts.identity import Principal
 from sessions_app import snapshot
 from sessions_app.bodies import UpdateSession
-from sessions_app.models import SessionLabel
 from sessions_app.services import access, changes, receipts, rules
 from sessions_app.services.access import Level
 from sessions_app.services.changes import Changes
@@ -79,21 +78,3 @@ def reset_model_override(*, principal: Principal, session_id: str, expected: str
         changes.set_model(tick, session, "")
         session.updated_at = tick.now
     return True
-
-
-def worktree_of(session_pk: int) -> tuple[str, str] | None:
-    """(host, path) of the work tree that was made for an archived session; None without one.
-
-    A session whose work tree another one works in keeps it.
-    """
-    label = SessionLabel.objects.filter(session=session_pk, key=rules.WORKTREE, session__archived=True)
-    row = label.values_list("session__host_id", "value").first()
-    if row is None or not row[0]:
-        return None
-    shared = SessionLabel.objects.filter(key=rules.WORKTREE, value=row[1], session__host_id=row[0])
-    return None if shared.exclude(session=session_pk).exists() else (row[0], row[1])
-
-
-def forget_worktree(session_pk: int, path: str) -> None:
-    """The work tree is gone."""
-    SessionLabel.objects.filter(session=session_pk, key=rules.WORKTREE, value=path).delete()

@@ -22,7 +22,11 @@ Costs = Mapping[date, float | None]
 
 
 def usage_report(*, principal: Principal) -> Mapping[str, Any]:
-    """The caller's own report, up to this moment. Sums are null when something was used that has no price."""
+    """The caller's own report, up to this moment.
+
+    Its sums are numbers, which the released command line needs: what has no price is not in them, and is
+    named by `unpriced_models`.
+    """
     if principal.kind != "user":
         raise OmnigentError(ErrorCode.FORBIDDEN, "A usage report is for the person whose it is")
     today = timezone.now().astimezone(UTC).date()
@@ -57,10 +61,8 @@ def _daily_costs(user_id: str, owned: "QuerySet[Session]", today: date) -> Costs
     return costs
 
 
-def _since(costs: Costs, first: date) -> float | None:
-    wanted = [cost for day, cost in costs.items() if day >= first]
-    known = [cost for cost in wanted if cost is not None]
-    return None if wanted and not known else float(sum(known))
+def _since(costs: Costs, first: date) -> float:
+    return float(sum(cost for day, cost in costs.items() if day >= first and cost is not None))
 
 
 def _sessions(owned: "QuerySet[Session]") -> Sequence[Mapping[str, Any]]:
@@ -81,8 +83,9 @@ def _row(tree: Sequence[Session]) -> Mapping[str, Any]:
         "created_at": _seconds(top.created_at),
         "updated_at": _seconds(top.updated_at),
         "title": top.title or None,
-        "cost_usd": buckets.cost_of(used),
-        "models": sorted(used),
+        "cost_usd": buckets.cost_of(used) or 0.0,
+        "models": {model: float(used[model].get(buckets.COST) or 0.0) for model in sorted(used)},
+        "unpriced_models": sorted(model for model in used if used[model].get(buckets.COST) is None),
         "harness": harness,
         "other_harnesses": _others(map(_harness, tree), harness),
         "llm_model": top.reported_model or (top.agent.model if top.agent else "") or None,

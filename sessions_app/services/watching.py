@@ -135,7 +135,7 @@ def _whose(viewer: Viewer) -> str:
 def _statement(whose: str, shows_level: bool) -> Statement:  # noqa: FBT001 - part of a shape
     rows: Any = Session.objects.listable().filter(Among(F("pk"), Slot("keys"), type_="bigint"))
     if whose == "bound":
-        rows = rows.filter(runner_id=Slot("runner"))
+        rows = rows.run_by(Slot("runner"))
     elif whose == "granted":
         rows = rows.visible_to(Slot("user"))
     return compiled(with_columns(rows, shows_level=shows_level))

@@ -58,7 +58,8 @@ async def outcome(socket: Socket) -> tuple[str, int]:
         if first["type"] == "websocket.close":
             return "refused", first["code"]
         socket.text("not a hello")
-        message = await socket.next()
+        while (message := await socket.next())["type"] == "websocket.send":
+            continue  # a host is told why
         return ("accepted", 0) if message["code"] == 4001 else ("closed", message["code"])
 
 

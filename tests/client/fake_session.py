@@ -50,10 +50,16 @@ class FakeSession(httpx.AsyncBaseTransport):
         self.let_go = asyncio.Event()
         self.answer: dict[str, Any] = {"queued": True, "item_id": "item_1"}
         self.refusal: httpx.Response | None = None
+        self.no_items: httpx.Response | None = None
         self.posted: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
         self.opened: list[str | None] = []
         self._feed: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._seq = resume_after or 0
+
+    @property
+    def snapshots(self) -> int:
+        """How often the snapshot has been read."""
+        return self._snapshots
 
     def client(self) -> OmnigentClient:
         """A client of it."""
@@ -71,6 +77,8 @@ class FakeSession(httpx.AsyncBaseTransport):
             await self.may_stream.wait()
             headers = {"Content-Type": "text/event-stream", "X-Omnigent-Stream-Epoch": "1"}
             return httpx.Response(200, headers=headers, stream=Feed(self._feed))
+        if path == "/items" and self.no_items is not None:
+            return self.no_items
         if path == "/items":
             return httpx.Response(200, json={"data": self.items, "has_more": False})
         response = httpx.Response(200, json=self.snapshot)

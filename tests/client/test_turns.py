@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
 
 from omnigent_client import (
@@ -251,6 +252,32 @@ async def test_an_end_that_no_event_told_is_found_by_asking(
         else:
             with pytest.raises(kind):
                 await turn
+
+
+async def test_a_message_that_waits_for_a_program_is_no_item_to_ask_after() -> None:
+    session = FakeSession(pending_inputs=[{"pending_id": "pending_1", "content": []}])
+    session.answer |= {"pending_id": "pending_1"}
+    session.no_items = httpx.Response(
+        400, json={"error": {"code": "stale_cursor", "message": "no such item"}}
+    )
+    async with session.client() as client:
+        seen = Seen()
+        turn = running(client, on_event=seen)
+        await session.next_post()
+        while session.snapshots < 2:
+            # Until the post's answer has been taken in, a heartbeat has nothing to ask about.
+            session.send(HEARTBEAT)
+            await seen.wait("session.heartbeat")
+        session.snapshot["pending_inputs"] = []
+        session.no_items = None
+        session.status("running")
+        session.begin("resp_1")
+        session.take_in()
+        session.message("Typed and done.")
+        session.end("resp_1")
+        session.status("idle")
+
+        assert (await turn).text == "Typed and done."
 
 
 async def test_an_old_failure_or_a_rest_is_no_end_of_a_turn_that_has_not_begun() -> None:

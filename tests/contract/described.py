@@ -31,9 +31,9 @@ def patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 
 def pattern(path: str) -> re.Pattern[str]:
-    """A template's expression. User ids may hold slashes."""
+    """A template's expression. User ids and paths may hold slashes."""
     parts = re.split(r"(\{\w+\})", path)
-    names = {"{user_id}": ".+"}
+    names = {"{user_id}": ".+", "{path}": ".+"}
     return re.compile(
         "".join(names.get(part, "[^/]+") if part[:1] == "{" else re.escape(part) for part in parts)
     )

@@ -87,11 +87,11 @@ class Things:
         """What everybody shares: agent, host, runner and one of everything else."""
         agent = await self.process.pool.run(make_bundled_agent)
         self.agent_id = agent.public_id
-        host = await self.process.pool.run(make_host, owner=NAMES[Who.OWNER], name=SECRETS[4], online=False)
+        host_id = await self.process.pool.run(owners_host)
         runner_id = await self.process.pool.run(bound_runner)
         return {
             "agent_id": self.agent_id,
-            "host_id": host.public_id,
+            "host_id": host_id,
             "runner_id": runner_id,
             "user_id": "nobody",
             **await self.make("/v1/policies/{policy_id}"),
@@ -131,6 +131,8 @@ class Things:
         ids: dict[str, str] = {}
         if address.endswith("/files:copy"):
             ids |= {"session_id": await self.process.pool.run(child_of, session_id), "source_id": session_id}
+        if address == "/v1/hosts/{host_id}":
+            ids["host_id"] = await self.process.pool.run(owners_host)
         if "{elicitation_id}" in address:
             ids["elicitation_id"] = await self.process.pool.run(question, session_id)
         return ids
@@ -186,6 +188,11 @@ def owners_token() -> str:
     """The id of an access token of the owner's."""
     owner = User.objects.get(username=NAMES[Who.OWNER])
     return str(tokens.issue(user=owner, name="old", scopes=[Scope.READ], lifetime=None).token.public_id)
+
+
+def owners_host() -> str:
+    """The id of a host of the owner's that is away."""
+    return str(make_host(owner=NAMES[Who.OWNER], name=SECRETS[4], online=False).public_id)
 
 
 def bound_runner() -> str:

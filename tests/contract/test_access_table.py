@@ -35,6 +35,8 @@ NOTE = {"path": "a.py", "start_index": 0, "end_index": 1, "body": "Why?"}
 JUDGED = {"event": {"type": "PHASE_REQUEST", "data": {}}}
 ACCOUNT = {"token": "unknown", "username": "nadia", "password": PASSWORD}
 BODIES: Mapping[tuple[str, str], Any] = {
+    ("POST", "/v1/hosts/{host_id}/directories"): {"path": "/srv/new"},
+    ("POST", "/v1/hosts/{host_id}/runners"): {"session_id": "{session_id}", "workspace": "/srv"},
     ("POST", "/v1/login"): {"username": "nobody", "password": PASSWORD},
     ("POST", "/v1/setup"): ACCOUNT,
     ("POST", "/v1/invitations/accept"): ACCOUNT,

@@ -20,7 +20,7 @@ from schemathesis.generation import GenerationMode
 from tests.contract.described import complaints, described
 from tests.contract.live import World
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 EXAMPLES = 6
 SEED = 20261122

@@ -1,7 +1,7 @@
 """Fixtures of the tests that run real processes, in both configurations; tests/chaos uses them too."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -68,10 +68,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Put the end of every process's log under a failure."""
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the history of the sessions and the end of every process's log under a failure."""
     report = yield
     stack = item.stash.get(STACK, None)
     if report.failed and stack is not None:
+        report.sections.append(("history", stack.history()))
         report.sections.append(("processes", stack.logs()))
     return report

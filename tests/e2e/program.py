@@ -40,11 +40,18 @@ class Program:
     """A process that can be started again after it was killed; its log goes on in one file."""
 
     def __init__(
-        self, name: str, command: Sequence[str], *, environ: Mapping[str, str], directory: Path
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        environ: Mapping[str, str],
+        directory: Path,
+        cwd: Path = ROOT,
     ) -> None:
         self.name = name
         self.environ = dict(environ)
         self.log_path = directory / f"{name}.log"
+        self._cwd = cwd
         self._command = list(command)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -69,7 +76,7 @@ class Program:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 guarded(self._command, signal_name="KILL"),
-                cwd=ROOT,
+                cwd=self._cwd,
                 env={**self.environ, **extra},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -174,10 +174,32 @@ class Stack:
         """What every process printed last."""
         return "\n".join(program.log() for program in [*self.servers, self.host])
 
-    def close(self) -> None:
-        """End everything politely; whatever is left after that is a failure."""
+    def history(self) -> str:
+        """What every open stream has received, and what the servers say of its session now."""
+        known: dict[str, str] = {}
+        for stream in self._streams:
+            if stream.session_id not in known:
+                known[stream.session_id] = self._stored(stream.session_id)
+        streams = [f"--- {stream.session_id}, received\n{stream.history()}" for stream in self._streams]
+        return "\n".join([*known.values(), *streams])
+
+    def _stored(self, session_id: str) -> str:
+        try:
+            session, items = self.api.snapshot(session_id, include_items="false"), self.api.items(session_id)
+        except (httpx.HTTPError, AssertionError) as error:
+            return f"--- {session_id}, not to be had: {error}"
+        about = {key: session[key] for key in ("status", "runner_id", "resume_after", "last_task_error")}
+        return "\n".join([f"--- {session_id}, stored: {about}", *map(str, items)])
+
+    def close_streams(self) -> None:
+        """End every reader that was opened so far."""
         for stream in self._streams:
             stream.close()
+        self._streams.clear()
+
+    def close(self) -> None:
+        """End everything politely; whatever is left after that is a failure."""
+        self.close_streams()
         for api in self._apis:
             api.http.close()
         programs = [program for program in (self.host, *self.servers) if program.is_running]

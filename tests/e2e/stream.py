@@ -53,7 +53,7 @@ class Stream:
     ) -> None:
         self._token = token
         self._url = url if callable(url) else lambda: url
-        self._session_id = session_id
+        self.session_id = session_id
         self._after = after
         self._reconnecting = reconnecting
         self._read_pause = read_pause
@@ -120,8 +120,11 @@ class Stream:
             while not found(self._frames):
                 left = deadline - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
-                    seen = "\n".join(f"{frame.id} {frame.event} {frame.data[:200]}" for frame in self._frames)
-                    raise NotInTime(f"{what}: not within {seconds} s; received:\n{seen}")
+                    raise NotInTime(f"{what}: not within {seconds} s; received:\n{self.history()}")
+
+    def history(self) -> str:
+        """Every frame received so far, a line each."""
+        return "\n".join(f"{frame.id} {frame.event} {frame.data[:200]}" for frame in self.frames)
 
     def wait_event(self, event: str, *, count: int = 1, seconds: float = 20) -> None:
         """Block until an event was seen `count` times."""
@@ -169,7 +172,7 @@ class Stream:
         try:
             connection.connect()
             self._socket = connection.sock
-            connection.request("GET", f"/v1/sessions/{self._session_id}/stream", headers=headers)
+            connection.request("GET", f"/v1/sessions/{self.session_id}/stream", headers=headers)
             response = connection.getresponse()
             self.statuses.append(response.status)
             if response.status == http.HTTPStatus.OK:

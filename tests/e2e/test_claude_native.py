@@ -5,7 +5,7 @@ import os
 import pytest
 
 from omnigent.runner.harnesses.programs import located
-from tests.e2e.api import of_type, texts
+from tests.e2e.api import message, of_type, texts
 from tests.e2e.program import processes_at_home, runs, wait_for
 from tests.e2e.stack import Stack
 from tests.e2e.test_models import model_stack, model_url
@@ -37,7 +37,7 @@ def test_a_conversation_with_a_tool_that_a_person_approves(model_stack: Stack) -
     approval = {"elicitation_id": question["elicitation_id"], "action": "accept"}
     assert api.post(session["id"], {"type": "approval", "data": approval}).is_success
     wait_for(lambda: stream.types().count("response.completed") == 1, seconds=SECONDS, what="the turn")
-    api.message(session["id"], "and again")
+    again = api.post(session["id"], message("and again")).json()
     wait_for(lambda: stream.types().count("response.completed") == 2, seconds=SECONDS, what="the second turn")
 
     items = api.items(session["id"])
@@ -47,7 +47,10 @@ def test_a_conversation_with_a_tool_that_a_person_approves(model_stack: Stack) -
     assert "from-claude" in output["output"]
     assert texts(items, "user") == ["run: echo from-claude", "and again"]
     assert "and again" in texts(items, "assistant")[-1]
+    consumed = {data["item_id"]: data for data in stream.each("session.input.consumed", "data")}
+    assert consumed[again["item_id"]]["cleared_pending_id"] == again["pending_id"]
     snapshot = api.snapshot(session["id"])
+    assert snapshot["pending_inputs"] == []
     assert (snapshot["status"], snapshot["last_task_error"]) == ("idle", None)
     assert sum(used["output_tokens"] for used in snapshot["usage_by_model"].values()) > 0
     numbers = [frame.id for frame in stream.frames if frame.id is not None]

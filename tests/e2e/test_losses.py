@@ -40,14 +40,22 @@ def test_a_killed_runner_fails_the_turn_at_once_and_the_next_message_relaunches(
     stream.wait_status("failed", seconds=10)
 
     failed = [frame for frame in stream.frames if frame.event == "session.status"][-1]
-    assert failed.at - killed < 2
+    assert failed.at - killed < 10
     snapshot = own_stack.api.snapshot(session_id)
-    assert snapshot["last_task_error"]["message"]
+    error = failed.body["error"]
+    assert (error["code"], snapshot["last_task_error"]["code"]) == ("runner_disconnected",) * 2
+    assert "killed by SIGKILL" in error["message"]
+    assert "--- runner log tail ---" in error["cause"]
+    assert "tunnel up" in error["cause"]
+    assert snapshot["runner_online"] is False
+    assert own_stack.api.get(f"/v1/runners/{snapshot['runner_id']}/status")["online"] is False
     assert texts(own_stack.api.items(session_id), "assistant") == [stream.text]
+    assert len(texts(own_stack.api.items(session_id), "user")) == 1
 
     own_stack.api.message(session_id, "Run the shell command: echo back")
     stream.wait_event("response.completed")
     stream.wait_settled()
+    assert own_stack.api.snapshot(session_id)["runner_id"] != snapshot["runner_id"]
     assert "back" in of_type(own_stack.api.items(session_id), "function_call_output")[-1]["output"]
     assert_no_gap(stream.frames)
 
@@ -107,20 +115,6 @@ def test_a_killed_server_loses_not_one_token_of_a_running_turn(own_stack: Stack)
     assert stream.text == expected
     assert own_stack.api.snapshot(session_id)["status"] == "idle"
     assert texts(own_stack.api.items(session_id), "user") == [f"Count to {COUNT} slowly"]
-    assert_ordered(stream.frames)
-
-
-def test_a_server_that_is_asked_to_stop_hands_its_turns_over(own_stack: Stack) -> None:
-    session_id = counting(own_stack)
-    stream = own_stack.stream(session_id, after=0)
-    stream.wait_event("response.output_text.delta", count=5)
-
-    for index, server in enumerate(own_stack.servers):
-        assert server.stop() == 0
-        own_stack.start_server(index)
-    stream.wait_settled(seconds=60)
-
-    assert stream.text == the_count(own_stack, session_id)
     assert_ordered(stream.frames)
 
 

@@ -1,6 +1,5 @@
 """Two replicas: one of them dies while the other serves."""
 
-
 import pytest
 
 from tests.e2e.api import texts

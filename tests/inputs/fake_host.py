@@ -27,9 +27,11 @@ class FakeHost:
         self.starts_runners = starts_runners
         self.reply: Reply = launched
         self.can_stop = True
+        self.gone_word = "dead"
         self.on_start: Callable[[FakeRunner], None] | None = None
         self.alive: set[str] = set()
         self.launches: list[host_frames.LaunchRunner] = []
+        self.asked_about: list[str] = []
         self.stopped: list[str] = []
         self.runners: dict[str, FakeRunner] = {}
         self._socket: Socket | None = None
@@ -98,8 +100,19 @@ class FakeHost:
                 self.alive.discard(frame.runner_id)
                 word = "stopped" if self.can_stop else "failed"
                 self._say(host_frames.StopRunnerResult(request_id=frame.request_id, status=word))
+            case host_frames.Stat():
+                self._say(
+                    host_frames.StatResult(
+                        request_id=frame.request_id,
+                        status="ok",
+                        exists=True,
+                        type="directory",
+                        canonical_path=frame.path,
+                    )
+                )
             case host_frames.RunnerStatus():
-                word = "alive" if frame.runner_id in self.alive else "dead"
+                self.asked_about.append(frame.runner_id)
+                word = "alive" if frame.runner_id in self.alive else self.gone_word
                 self._say(host_frames.RunnerStatusResult(request_id=frame.request_id, status=word))
 
     def _launch(self, ask: host_frames.LaunchRunner) -> None:

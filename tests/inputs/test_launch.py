@@ -16,6 +16,8 @@ from tests.inputs.fake_runner import LOSE_BEFORE, began, ended, text, turn
 from tests.inputs.rig import Rig, said
 from tests.inputs.waiting import eventually, until
 
+LEFT = 1000
+
 
 def failing(error: str, code: str | None = None) -> Any:
     """The answer of a host that cannot launch."""
@@ -154,6 +156,25 @@ async def test_a_dead_runner_is_replaced(rig: Rig, host: FakeHost) -> None:
     await rig.delivered(session_id)
     assert host.runner is not first
     assert host.runner.messages == [item_id]
+
+
+async def test_a_runner_that_left_is_replaced_although_its_process_has_not_ended_yet(
+    rig: Rig, host: FakeHost
+) -> None:
+    session_id = await rig.hosted(host)
+    await rig.say(session_id, "one")
+    await rig.delivered(session_id)
+    first = host.runner
+    await first.tell(session_id, *turn("resp_1", "ok"))
+    await rig.becomes(session_id, "idle")
+    await first.disconnect(LEFT)
+
+    item_id = await rig.say(session_id, "two")
+
+    await rig.delivered(session_id)
+    assert host.runner.messages == [item_id]
+    # Asked, the host would call it alive, and the message would wait for it.
+    assert host.asked_about == []
 
 
 async def test_a_runner_that_died_unseen_is_replaced(rig: Rig, host: FakeHost) -> None:

@@ -44,7 +44,8 @@ _JSON = {"content-type": "application/json"}
 
 
 class ModelServer:
-    """Listens on loopback inside `async with`; keeps the `requests` and the number of `connections` so far.
+    """Listens on loopback inside `async with`; keeps the `requests`, and the numbers of `connections` and of
+    requests that are done with (`answered`) so far.
 
     Scripted replies are used up in order; after them `respond` decides, by default an echo. Requests that
     `aside` knows are not of the conversation: `respond` answers them, and they are not kept.
@@ -59,6 +60,7 @@ class ModelServer:
     ) -> None:
         self.requests: list[Recorded] = []
         self.connections = 0
+        self.answered = 0
         self._port = port
         self._respond = respond
         self._aside = aside
@@ -139,8 +141,11 @@ class ModelServer:
             self.requests.append(recorded)
         async with self._arrived:
             self._arrived.notify_all()
-        async with exchange.watched(recorded.left):
-            await _Playing(vendor, body, exchange, recorded).play(reply)
+        try:
+            async with exchange.watched(recorded.left):
+                await _Playing(vendor, body, exchange, recorded).play(reply)
+        finally:
+            self.answered += 1
 
 
 class _Playing:

@@ -8,6 +8,7 @@ from django.test import Client
 
 from sessions_app.models import HeldAction, Session
 from tests.error_shape import assert_error
+from tests.factories import make_child
 from tests.inputs.reader import Reader
 from tests.inputs.rig import said
 from tests.inputs.waiting import eventually, until
@@ -402,3 +403,31 @@ async def test_a_message_that_waited_for_a_runner_is_judged_when_there_is_one(
 
     await eventually(is_told, "the conversation says so")
     assert runner.posted == []
+
+
+async def test_a_parent_is_told_of_a_task_that_is_denied_while_its_sub_agent_works(
+    rig: Policed, runner: ToolRunner
+) -> None:
+    top = await rig.bound(runner)
+
+    def below() -> str:
+        parent = Session.objects.get(public_id=top)
+        return make_child(parent, "helper:one", runner_id=runner.runner_id).public_id
+
+    child = await rig.run(below)
+    first = await rig.post(child, said("the first", dispatch=True))
+    assert first.json()["queued"] is True
+    await rig.attach(child, "care", answer=ask("sure?"), phases=["request"])
+    waiting = rig.waits(rig.post(child, said("the second", dispatch=True)))
+
+    await rig.settle(child, "decline")
+
+    assert (await waiting).json()["denied"] is True
+    items = await rig.items(top)
+    [told] = [one for one in items if one.get("event_type") == "session.subagent.returned"]
+    assert told["resource"]["status"] == "failed"
+    assert told["resource"]["result"].startswith("Denied by policy: care: sure?")
+    [wake] = [one for one in items if one.get("subagent_return_id")]
+    assert wake["subagent_return_id"] == told["id"]
+    assert await rig.status(child) == "running"
+    assert (await rig.row(child)).dispatch_position is not None

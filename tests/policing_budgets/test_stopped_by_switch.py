@@ -1,5 +1,7 @@
 """Kill switches: who is meant is interrupted at once, denied from then on, and goes on when they are gone."""
 
+from typing import Any
+
 import pytest
 from django.utils import timezone
 
@@ -7,6 +9,9 @@ from agents_app.models import Agent
 from policies_app.models import KillSwitch
 from sessions_app.models import Session
 from tests.factories import make_agent
+from tests.inputs.fake_runner import began, ended
+from tests.inputs.rig import said
+from tests.inputs.waiting import eventually
 from tests.policing_budgets.spending import Spending, denied, made
 
 URL = "/v1/kill-switches"
@@ -107,3 +112,25 @@ async def test_what_was_held_is_denied_though_it_is_approved_after_the_switch(ri
 
     assert "stopped this user" in denied(await rig.use(top, operation="mcpop_1", command="ls"))
     assert rig.runner.executed == []
+
+
+async def test_a_parent_is_told_why_its_sub_agent_was_stopped(rig: Spending) -> None:
+    top = await rig.top()
+    child = await rig.below(top)
+    answer = await rig.post(child, said("Look at it", dispatch=True))
+    assert answer.status_code == 202, answer.text
+    await rig.delivered(child)
+    await rig.runner.reading(child)
+    await rig.runner.tell(child, *began("resp_child"))
+    await thrown(rig, "agent", await target_of(rig, "agent", top))
+    await rig.interrupted(child)
+
+    await rig.runner.tell(child, *ended("resp_child", "cancelled"))
+
+    async def came_back() -> list[Any]:
+        items = await rig.items(top)
+        return [one for one in items if one.get("event_type") == "session.subagent.returned"]
+
+    (told,) = await eventually(came_back, "the parent is told")
+    assert told["resource"]["status"] == "cancelled"
+    assert told["resource"]["result"] == "an administrator has stopped this agent: it leaks"

@@ -22,6 +22,7 @@ class FakeHost:
     host_id: str
     handlers: dict[type, Handler] = field(default_factory=dict)
     readiness: Mapping[str, bool | str] | None = field(default_factory=lambda: {"scripted": True})
+    capabilities: tuple[str, ...] = ("refresh_harnesses",)
     asked: list[Any] = field(default_factory=list)
 
     def asked_for(self, kind: type) -> list[Any]:
@@ -74,7 +75,11 @@ async def connected(server: Application, host: FakeHost) -> AsyncIterator[FakeHo
     await to_server.put({"type": "websocket.connect"})
     assert (await from_server.get())["type"] == "websocket.accept"
     hello = host_frames.HostHello(
-        version="1", frame_protocol_version=1, name="vm", configured_harnesses=host.readiness
+        version="1",
+        frame_protocol_version=1,
+        name="vm",
+        configured_harnesses=host.readiness,
+        capabilities=host.capabilities,
     )
     await to_server.put({"type": "websocket.receive", "text": host_frames.render(hello)})
     answering = asyncio.create_task(_answer(host, to_server, from_server))

@@ -325,7 +325,6 @@ def files_in(session: Session, count: int) -> list[str]:
     [
         pytest.param("resources/files?limit=1000", 2, id="list"),
         pytest.param("resources/files?after={id}", 3, id="list after"),
-        pytest.param("resources?type=file&limit=1000", 2, id="resources"),
         pytest.param("resources/files/{id}", 2, id="one"),
         pytest.param("resources/{id}", 2, id="one resource"),
     ],

@@ -15,6 +15,7 @@ def test_hosts_are_the_callers_own(reader: Client) -> None:
 
     answer = reader.get("/v1/hosts").json()
 
+    assert answer["hosts"][0].pop("last_seen_at") is not None
     assert answer["hosts"][0] == {
         "host_id": online.public_id,
         "name": "vm",
@@ -70,7 +71,7 @@ def test_a_runners_status_tells_how_it_ended(reader: Client) -> None:
         return answer
 
     assert status(online.public_id) == {"runner_id": online.public_id, "online": True}
-    assert status(ended.public_id)["error"] == ("it broke\n" + "x" * 2000)[:1024]
+    assert status(ended.public_id)["error"] == "it broke\n" + "x" * 2000
     for runner_id in (forgotten.public_id, foreign.public_id, "runner_unknown"):
         assert status(runner_id) == {"runner_id": runner_id, "online": False}
 

@@ -86,14 +86,14 @@ def test_who_has_used_nothing_has_spent_nothing() -> None:
     }
 
 
-def test_what_has_no_price_is_unknown_and_not_nothing() -> None:
+def test_what_has_no_price_is_named_and_not_added() -> None:
     session = make_session(owner="owner")
     used(session)
 
     for _ in range(2):
-        assert sums() == (None, None, None, None)
+        assert sums() == (0.0, 0.0, 0.0, 0.0)
         (row,) = report()["sessions"]
-        assert row["cost_usd"] is None
+        assert (row["cost_usd"], row["models"], row["unpriced_models"]) == (0.0, {"m": 0.0}, ["m"])
         assert [day["cost_usd"] for day in report()["daily_costs"]] == [None]
         spending.settle()
     assert (snapshot(session)["total_cost_usd"], usage_events(session)[-1]["total_cost_usd"]) == (None, None)
@@ -154,7 +154,8 @@ def test_a_row_is_a_whole_tree() -> None:
         "updated_at": int(top.updated_at.timestamp()),
         "title": "Top",
         "cost_usd": 1.75,
-        "models": ["m", "n"],
+        "models": {"m": 1.25, "n": 0.5},
+        "unpriced_models": [],
         "harness": "scripted",
         "other_harnesses": ["anthropic"],
         "llm_model": "m",

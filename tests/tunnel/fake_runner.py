@@ -46,6 +46,7 @@ class FakeRunner:
         self.runner_id = runner_id_for(token) if token else f"runner_{secrets.token_hex(16)}"
         self.numbered = numbered
         self.name = secrets.token_hex(4)
+        self.process_id: str | None = None
         self.streams: dict[str, Stream] = {}
         self.requests: list[frames.Request] = []
         self.posted: list[Json] = []
@@ -59,6 +60,7 @@ class FakeRunner:
         self.sends_pongs = True
         self.on_post: Callable[[Json], None] = lambda body: None
         self.on_channel: Callable[[Channeled], None] = lambda frame: None
+        self.takes: Callable[[frames.Request], bool] = lambda request: False
         self._socket: Socket | None = None
         self._reading: asyncio.Task[None] | None = None
 
@@ -84,7 +86,12 @@ class FakeRunner:
         await socket.__aenter__()
         assert (await socket.next())["type"] == "websocket.accept"
         capabilities = (frames.EVENT_ACK,) if self.numbered else ()
-        hello = frames.Hello(runner_version="1", frame_protocol_version=1, capabilities=capabilities)
+        hello = frames.Hello(
+            runner_version="1",
+            frame_protocol_version=1,
+            capabilities=capabilities,
+            process_id=self.process_id,
+        )
         socket.text(frames.render(hello))
         self._socket, self.close_code = socket, None
         self._reading = asyncio.create_task(self._read(socket))
@@ -202,6 +209,8 @@ class FakeRunner:
             stream.kept = [(count, event) for count, event in stream.kept if count > int(number)]
 
     def _handle(self, request: frames.Request) -> None:
+        if self.takes(request):
+            return
         parts = request.path.strip("/").split("/")
         last = parts[-1]
         if f"{request.method} {last}" in self.holds:

@@ -48,7 +48,8 @@ def host_tunnel(app: Gate, name: str = HOST_ID, **more: Any) -> Socket:
 async def closing(socket: Socket) -> int:
     """The code with which an accepted socket is closed."""
     assert (await socket.next())["type"] == "websocket.accept"
-    message = await socket.next()
+    while (message := await socket.next())["type"] == "websocket.send":
+        assert orjson.loads(message["text"])["kind"] == "host.connection_error"
     assert message["type"] == "websocket.close"
     return int(message["code"])
 

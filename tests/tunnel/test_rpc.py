@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import orjson
@@ -28,10 +29,16 @@ MIB = 1024 * 1024
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[str]:
-    """The application of the process that serves, on a real port."""
+async def listening(callers: list[object]) -> AsyncIterator[str]:
+    """The application of the process that serves, on a real port; notes who calls, by their own ports."""
+    product = application()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        callers.append(scope["client"])
+        await product(scope, receive, send)
+
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(application(), lifespan="off", log_config=None, ws="none")
+        config = uvicorn.Config(app, lifespan="off", log_config=None, ws="none")
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await until(lambda: server.started)
@@ -49,18 +56,20 @@ class Cluster:
     b: Process
     caller: Rpc
     address: str
+    callers: list[object]
 
 
 @pytest.fixture(params=["here", "elsewhere"])
 async def cluster(
     request: pytest.FixtureRequest, transactional_db: None, brisk: None
 ) -> AsyncIterator[Cluster]:
+    callers: list[object] = []
     async with (
-        listening() as address,
+        listening(callers) as address,
         running(serves=False) as b,
         running(address=address) as a,
     ):
-        yield Cluster(a, b, (a if request.param == "here" else b).rpc, address)
+        yield Cluster(a, b, (a if request.param == "here" else b).rpc, address, callers)
 
 
 async def test_an_answer_comes_back_whole(cluster: Cluster) -> None:
@@ -77,6 +86,15 @@ async def test_an_answer_comes_back_whole(cluster: Cluster) -> None:
     assert answer.status == 418
     assert dict(answer.headers)["content-type"] == "application/json"
     assert orjson.loads(answer.body) == {"short": "and stout 🫖"}
+
+
+async def test_calls_one_after_the_other_share_a_connection(cluster: Cluster) -> None:
+    async with FakeRunner(application()) as runner:
+        for _ in range(3):
+            await cluster.b.rpc.runner(runner.runner_id, "POST", PATH, seconds=30)
+
+    assert len(cluster.callers) == 3
+    assert len(set(cluster.callers)) == 1
 
 
 async def test_a_body_streams(cluster: Cluster) -> None:
@@ -277,7 +295,7 @@ async def test_a_host_that_is_not_there(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("fault", ["none", "other body", "other path", "other key", "old", "missing", "junk"])
 async def test_only_our_own_replicas_get_through(transactional_db: None, brisk: None, fault: str) -> None:
-    async with listening() as address, running(address=address) as a, FakeRunner(application()) as runner:
+    async with listening([]) as address, running(address=address) as a, FakeRunner(application()) as runner:
         path = rpc.PATH.format(kind="runner", name=runner.runner_id)
         body = orjson.dumps({"method": "GET", "path": "/x", "headers": [], "body": ""})
         stamp = str(int(time.time()) - (3600 if fault == "old" else 0))

@@ -26,6 +26,7 @@ REFUSALS: Mapping[int, str] = {
     412: "What the request builds on is not so: the harness is not set up, or the thing has changed.",
     413: "The body is too large.",
     415: "The body's type is not supported.",
+    416: "The file has nothing of that range.",
     422: "The request does not validate.",
     426: "This address is for WebSockets.",
     428: "The request must say which version it changes.",

@@ -32,6 +32,7 @@ class InfoShape(Shape):
     enabled_connections: list[Any]
     features: dict[str, Any]
     harness_install_enabled: bool
+    agent_install: bool
     installable_harnesses: list[str]
     dictation_available: bool
     smart_routing_enabled: bool

@@ -1,4 +1,4 @@
-"""What belongs to a person or to the server: projects, hosts, runners, sharing, costs."""
+"""What belongs to a person or to the server: projects, bearers, sharing, costs."""
 
 from typing import Any, Literal
 
@@ -45,48 +45,6 @@ class ProjectName(Shape):
     icon: Any
 
 
-class HostShape(Shape):
-    """A machine that can run agents."""
-
-    host_id: str
-    name: str
-    owner: str
-    status: Literal["online", "offline"]
-    version: str | None
-    sandbox_provider: None
-    configured_harnesses: dict[str, Any] | None
-    gateway_inference: Any
-    interactive_shells: Any
-
-
-class HostList(Shape):
-    """All hosts of a person."""
-
-    hosts: list[HostShape]
-
-
-class OnlineRunner(Shape):
-    """A runner that is connected."""
-
-    runner_id: str
-    online: Literal[True]
-    harnesses: list[str]
-
-
-class RunnerList(Shape):
-    """A person's connected runners."""
-
-    data: list[OnlineRunner]
-
-
-class RunnerState(Shape):
-    """Whether a runner is connected; `error` says how it ended."""
-
-    runner_id: str
-    online: bool
-    error: str = ""
-
-
 class BearerShape(Shape):
     """A bearer, and the epoch second at which it expires."""
 
@@ -119,14 +77,15 @@ class DailyCost(Shape):
 
 
 class SessionCost(Shape):
-    """What a session and its sub-agents have cost."""
+    """What a session and its sub-agents have cost, by model; 0 for a model that has no price."""
 
     id: str
     created_at: int
     updated_at: int
     title: str | None
-    cost_usd: float | None
-    models: list[str]
+    cost_usd: float
+    models: dict[str, float]
+    unpriced_models: list[str]
     harness: str | None
     other_harnesses: list[str]
     llm_model: str | None
@@ -134,12 +93,12 @@ class SessionCost(Shape):
 
 
 class UsageReport(Shape):
-    """What a person's sessions have cost."""
+    """What a person's sessions have cost, as far as it has a price."""
 
     object: Literal["usage_report"]
-    cost_today: float | None
-    cost_last_7d: float | None
-    cost_last_30d: float | None
-    total_cost_usd: float | None
+    cost_today: float
+    cost_last_7d: float
+    cost_last_30d: float
+    total_cost_usd: float
     daily_costs: list[DailyCost]
     sessions: list[SessionCost]

@@ -24,6 +24,7 @@ from sessions_app.services.tick import Tick, tick_of
 
 BELL = "stop"
 BATCH = 200
+MAX_REASON = 500
 
 NEXT_REQUEST = PolicyEvent(phase=Phase.REQUEST, data={"user_content": "", "attachments": []})
 """What budgets are asked about a tree that runs: whether anybody might go on."""
@@ -141,7 +142,7 @@ def _of_switch(switch: KillSwitch, session_id: str, root_id: str, agent_id: str 
 def stop(one: Stop) -> int:
     """Interrupt the turns of these sessions that were not stopped before, and log it; gives how many."""
     with tick_of(one.session_pks) as tick:
-        fresh = _not_stopped(tick)
+        fresh = _not_stopped(tick, one.decision.reason)
         if fresh:
             verdicts.interrupt_all(tick, fresh)
             count = f"{len(fresh)} running session" + ("s were" if len(fresh) > 1 else " was")
@@ -150,7 +151,7 @@ def stop(one: Stop) -> int:
     return len(fresh)
 
 
-def _not_stopped(tick: Tick) -> list[Session]:
+def _not_stopped(tick: Tick, reason: str) -> list[Session]:
     """Those that still run a turn which nobody has stopped; the turns are marked."""
     busy = [session for session in tick.sessions.values() if session.status in turns.BUSY]
     if not busy:
@@ -164,7 +165,7 @@ def _not_stopped(tick: Tick) -> list[Session]:
     fresh = [one for one in fresh if one.pk in opening or last[one.pk].stopped_at is None]
     marked = [last[session.pk].pk for session in fresh if session.pk not in opening]
     if marked:
-        Turn.objects.filter(pk__in=marked).update(stopped_at=tick.now)
+        Turn.objects.filter(pk__in=marked).update(stopped_at=tick.now, stop_reason=reason[:MAX_REASON])
     return fresh
 
 

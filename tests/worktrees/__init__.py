@@ -1,0 +1,1 @@
+"""Work trees as the server makes, notes and removes them."""
