@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run serve run-cluster test check lint format bench chaos soak screenshots deps-system harnesses matrix example clean
+.PHONY: help setup setup-dev run serve run-cluster test check lint format bench chaos failures soak screenshots deps-system harnesses matrix example clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench: setup-dev ## Measure this machine: requests, delivery, relay, memory (SQL
 
 chaos: setup-dev ## Repeat the fault tests N times (default 20)
 	@$(BIN)/python -m scripts.run_tests chaos chaos-cluster --repeat $(or $(N),20)
+
+failures: setup-dev ## Repeat the failure matrix N times (default 20)
+	@$(BIN)/python -m scripts.run_tests failures failures-cluster --repeat $(or $(N),20)
 
 soak: setup-dev ## Ten minutes of 200 sessions and 1,000 readers while runners and a replica are killed; then check
 	@$(BIN)/python -m bench.soak $(ARGS)
