@@ -72,6 +72,8 @@ def test_a_runner_started_by_hand_binds_itself_to_the_owners_token(tmp_path: Pat
     assert config.runner_id == runner_id_for(config.token)
     assert OWNER not in repr(config)
     assert "OMNIGENT_TOKEN" not in config.child_environment
-    assert read_config(arguments, {}).token == ""
+    alone = read_config(arguments, {})
+    assert alone.runner_id == runner_id_for(alone.token)
+    assert read_config([*arguments, "--runner-id", "mine"], {}).token == ""
     launched = read_config(arguments, {"OMNIGENT_RUNNER_TOKEN": "binding"})
     assert (launched.token, launched.owner_token) == ("binding", "")

@@ -201,8 +201,9 @@ async def test_harnesses_are_looked_at_again_after_each_connection(
     probes: list[int] = []
 
     def probe_all() -> dict[str, Finding]:
+        seen = dict(found)
         probes.append(len(probes))
-        return dict(found)
+        return seen
 
     board = ReadinessBoard(source=probe_all)
     async with running_host(server, data_dir, readiness=board, look_seconds=600):
