@@ -132,16 +132,18 @@ async def measure_delivery(server: Installation, world: Seeded, count: int) -> D
     )
 
 
-async def measure_relay(server: Installation, world: Seeded, deltas: int = 5000) -> float:
-    """Deltas per second through one tunnel, committed and shown to one reader."""
+async def measure_relay(
+    server: Installation, world: Seeded, deltas: int = 5000, *, readers: int = 1
+) -> float:
+    """Deltas per second through one tunnel, committed and shown to every reader."""
     session_id = await bound_session(server.port, world.agent_id, world.runner)
     goal = Goal()
-    readers = await open_readers(server, session_id, 1, goal)
+    opened = await open_readers(server, session_id, readers, goal)
     began = time.perf_counter()
     await world.runner.send_deltas(session_id, deltas)
-    await goal.wait(deltas)
+    await goal.wait(deltas * readers)
     took = time.perf_counter() - began
-    close(readers)
+    close(opened)
     return deltas / took
 
 

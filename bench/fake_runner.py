@@ -8,13 +8,24 @@ from typing import Any
 
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from omnigent.protocol import frames
 from omnigent.protocol.sse import encode_data
 
+EMPTY_PAGE: Mapping[str, Any] = {
+    "object": "list",
+    "data": [],
+    "first_id": None,
+    "last_id": None,
+    "has_more": False,
+}
+
 
 class FakeRunner:
-    """Dials in as `runner_id`. A message "N" gets N deltas, each the nanosecond at which it was sent."""
+    """Dials in as `runner_id`, and has nothing to list. A message "N" gets N deltas, each the nanosecond at
+    which it was sent.
+    """
 
     def __init__(self, port: int) -> None:
         self.runner_id = f"runner_{secrets.token_hex(16)}"
@@ -60,7 +71,7 @@ class FakeRunner:
 
     async def _run(self) -> None:
         async with connect(
-            self._url, origin=frames.ORIGIN, max_size=frames.MAX_FRAME_BYTES, compression=None
+            self._url, origin=Origin(frames.ORIGIN), max_size=frames.MAX_FRAME_BYTES, compression=None
         ) as socket:
             self._socket = socket
             hello = frames.Hello(
@@ -85,14 +96,15 @@ class FakeRunner:
             await self._head(request.id_, 200, "text/event-stream")
             await self._body(request.id_, encode_data(b'{"type":"session.heartbeat"}').decode())
             return
+        if request.method == "GET":
+            await self._whole(request.id_, 200, EMPTY_PAGE)
+            return
         body = orjson.loads(request.body or "{}")
         answer: dict[str, Any] = {"status": "accepted", "id": body.get("session_id")}
         if parts[-1] == "events" and body.get("type") == "message":
             text = body["content"][0]["text"]
             self._begin(parts[2], int(text) if text.isdigit() else 0)
-        await self._head(request.id_, 201 if parts[-1] == "sessions" else 202, "application/json")
-        await self._body(request.id_, orjson.dumps(answer).decode())
-        await self._send(frames.ResponseEnd(id_=request.id_))
+        await self._whole(request.id_, 201 if parts[-1] == "sessions" else 202, answer)
 
     def _begin(self, session_id: str, count: int) -> None:
         task = asyncio.create_task(self.send_deltas(session_id, count))
@@ -104,6 +116,11 @@ class FakeRunner:
         self._numbers[session_id] = number
         data = encode_data(orjson.dumps(event), f"{self._stream}.{number}")
         await self._body(self._streams[session_id], data.decode())
+
+    async def _whole(self, request_id: str, status: int, answer: Mapping[str, Any]) -> None:
+        await self._head(request_id, status, "application/json")
+        await self._body(request_id, orjson.dumps(answer).decode())
+        await self._send(frames.ResponseEnd(id_=request_id))
 
     async def _head(self, request_id: str, status: int, content_type: str) -> None:
         headers = (("content-type", content_type),)

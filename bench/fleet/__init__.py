@@ -1,0 +1,1 @@
+"""Tunnels, runners and hosts under measurement."""
