@@ -40,13 +40,12 @@ def execute(part: Part, environ: Mapping[str, str], extra: list[str], *, forgive
     print(f"\n--- {part.name}: {part.about}", flush=True)
     with tempfile.TemporaryDirectory(prefix="omnigent-tests-") as directory:
         report = Path(directory) / "report.xml"
-        arguments = [*part.arguments(report), *extra]
-        code, closing = pytest(arguments, environ)
+        code, closing = pytest([*part.arguments(report), *extra], environ)
         skipped, failed = skips(report), failures(report)
         if code != TESTS_FAILED or not forgives or not 0 < len(failed) <= MAX_UNSTABLE:
             return Outcome(part=part, passed=code == 0, closing=closing, skipped=skipped)
         print(f"--- {part.name}: {', '.join(failed)} once more, alone", flush=True)
-        code, _ = pytest([*arguments, "--last-failed", "--last-failed-no-failures=none", "-n0"], environ)
+        code, _ = pytest([*part.arguments(report, only=failed), *extra], environ)
     return Outcome(part=part, passed=code == 0, closing=closing, skipped=skipped, unstable=failed)
 
 
@@ -76,12 +75,20 @@ def skips(report: Path) -> int:
 
 
 def failures(report: Path) -> tuple[str, ...]:
-    """The names of the tests that failed or broke."""
+    """The tests that failed or broke, as pytest names them."""
     if not report.exists():
         return ()
     cases = ET.parse(report).getroot().iter("testcase")
     bad = (case for case in cases if case.find("failure") is not None or case.find("error") is not None)
-    return tuple(dict.fromkeys(f"{case.get('classname')}::{case.get('name')}" for case in bad))
+    return tuple(dict.fromkeys(map(node_id, bad)))
+
+
+def node_id(case: ET.Element) -> str:
+    """`file::Class::test`; a file that could not be collected has itself as the only part."""
+    file, name = case.get("file", ""), case.get("name", "")
+    module = file.removesuffix(".py").replace("/", ".")
+    inner = case.get("classname", "").removeprefix(module).strip(".")
+    return "::".join(part for part in (file, *inner.split("."), name) if part)
 
 
 def run(part: Part, extra: list[str], *, once: bool) -> Outcome:

@@ -69,13 +69,18 @@ class Part:
             return f"needs {' '.join(lacking)}; install with: make harnesses"
         return ""
 
-    def arguments(self, report: Path) -> list[str]:
-        """pytest's command line; the report is where skips and failures are counted, the cache beside it."""
+    def arguments(self, report: Path, *, only: tuple[str, ...] = ()) -> list[str]:
+        """pytest's command line; the report is where skips and failures are counted.
+
+        With `only` these tests alone, one after the other.
+        """
         cores = min(os.cpu_count() or 1, 4)
         # Most tests wait (for commits, loops, processes) about as much as they compute.
         workers = os.environ.get("WORKERS", str(cores + 1 if self.waits else cores))
-        arguments = ["-m", self.select, f"--junitxml={report}", "-n", workers, *SLOWEST]
-        arguments += ["-o", f"cache_dir={report.parent / 'cache'}"]
+        arguments = ["-m", self.select, f"--junitxml={report}", "-o", "junit_family=xunit1", *SLOWEST]
+        if only:
+            return [*arguments, "-n", "0", *only]
+        arguments += ["-n", workers]
         if self.database:
             arguments += [f"--ignore={path}" for path in CORE]
         return [*arguments, *self.paths]
