@@ -257,6 +257,17 @@ class ListHostDirectory(BaseModel):
     before: LaunchArgument | None = None
 
 
+class SkillQuery(BaseModel):
+    """GET /v1/skills: of which session, or of which host's directory."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    session_id: str | None = None
+    host_id: str | None = None
+    harness: LaunchArgument = ""
+    path: LaunchArgument = "~"
+
+
 class ListWorktrees(BaseModel):
     """GET /v1/hosts/{id}/worktrees."""
 

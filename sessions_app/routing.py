@@ -17,6 +17,7 @@ from sessions_app.consumers import (
     portable,
     sessions,
     simulating,
+    skills,
     terminals,
 )
 from sessions_app.consumers.host import HostTunnel
@@ -105,6 +106,7 @@ ROUTES = (
     route("GET", f"{HOST}/worktrees", hosts.ListWorktreesConsumer.as_asgi()),
     route("POST", f"{HOST}/harnesses/refresh", hosts.RefreshHarnessesConsumer.as_asgi()),
     route("GET", f"{HOST}/harnesses/(?P<harness>[^/]+)/model-options", hosts.ModelOptionsConsumer.as_asgi()),
+    route("GET", "/v1/skills", skills.SkillsConsumer.as_asgi()),
     route("POST", "/v1/agents", agents.PostAgentConsumer.as_asgi()),
     route("PATCH", AGENT, agents.PatchAgentConsumer.as_asgi(resolver=RESOLVER)),
     route("DELETE", AGENT, agents.DeleteAgentConsumer.as_asgi()),

@@ -21,6 +21,7 @@ DISK_SECONDS = 5.0
 GIT_SECONDS = 30.0
 MODELS_SECONDS = 15.0
 PROBE_SECONDS = 30.0
+SKILLS_SECONDS = 15.0
 MAX_PATH = 4096
 MAX_MESSAGE = 2000
 
@@ -120,6 +121,21 @@ async def model_options(process: "Process", host_id: str, harness: str) -> dict[
         "routable_models": [name for name in found.routable_models if isinstance(name, str)],
         "error": _words(found.error) if found.error else None,
     }
+
+
+async def skills(process: "Process", host_id: str, *, harness: str, path: str) -> list[dict[str, Any]]:
+    """The skills that a session in a directory of a host would find, beside those of its agent."""
+    ask = host_frames.Skills(request_id=launch.request_id(), harness=harness, path=_usable(path))
+    found = await _ask(process, host_id, ask, host_frames.SkillsResult, SKILLS_SECONDS)
+    return [
+        {
+            "name": _words(str(skill["name"])),
+            "description": _words(str(skill.get("description", ""))),
+            "display_name": None,
+        }
+        for skill in found.skills
+        if isinstance(skill, dict) and skill.get("name")
+    ]
 
 
 async def refresh_harnesses(process: "Process", host_id: str) -> dict[str, Any]:

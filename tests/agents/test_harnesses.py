@@ -1,13 +1,11 @@
 """GET /v1/harnesses and GET /v1/skills."""
 
-import pytest
 from django.test import Client
 
-from agents_app.services import register_builtin
 from omnigent.spec.capabilities import HARNESSES
 from tests.agents.registry import Registry, directory
 from tests.error_shape import assert_error, assert_invalid
-from tests.factories import make_host, make_session
+from tests.factories import make_host
 
 FIELDS = {
     *("integration_mode", "elicitation", "resume", "model_family", "auth", "subagents", "interrupt"),
@@ -53,18 +51,10 @@ async def test_the_skills_that_people_may_call(registry: Registry) -> None:
     }
 
 
-def test_skills_need_a_session_that_can_be_read(reader: Client) -> None:
-    assert_invalid(reader.get("/v1/skills"), "query", "session_id", kind="missing")
-    assert_error(reader.get("/v1/skills?session_id=conv_x"), 404, "not_found", "Session not found")
-    session = make_session(register_builtin(files={"a.yaml": b"name: a\nprompt: b\nexecutor: claude-x\n"}))
-    assert reader.get("/v1/skills", {"session_id": session.public_id}).json()["data"] == []
+async def test_skills_need_a_session_that_can_be_read(registry: Registry) -> None:
+    bare = await registry.uploaded(directory({}))
+    http = registry.http
 
-
-@pytest.mark.parametrize(("online", "status"), [(True, 400), (False, 503)], ids=["online", "offline"])
-def test_hosts_are_not_asked_for_skills(reader: Client, online: bool, status: int) -> None:
-    host = make_host(online=online)
-
-    answer = reader.get("/v1/skills", {"host_id": host.public_id, "harness": "codex", "path": "/"})
-
-    assert_error(answer, status, "invalid_input" if online else "host_offline")
-    assert reader.get("/v1/skills?host_id=unknown").status_code == 404
+    assert_invalid(await http.get("/v1/skills"), "query", "session_id", kind="missing")
+    assert_error(await http.get("/v1/skills?session_id=conv_x"), 404, "not_found", "Session not found")
+    assert (await http.get("/v1/skills", params={"session_id": bare["id"]})).json()["data"] == []
