@@ -18,7 +18,7 @@ from django.utils.crypto import salted_hmac
 from omnigent.api.pool import DatabasePool
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol import host_frames
-from omnigent.protocol.frames import Frame, Headers
+from omnigent.protocol.frames import MAX_FRAME_BYTES, Frame, Headers
 from sessions_app.models import Lease
 from sessions_app.tunnels import distant
 from sessions_app.tunnels.channel import Line
@@ -30,7 +30,8 @@ TIME_HEADER = "x-omnigent-rpc-time"
 HEAD_HEADER = "x-omnigent-rpc-head"
 CLOCK_SKEW_SECONDS = 60
 TUNNEL_GONE = 410
-MAX_ANSWER = 64 * 1024 * 1024
+MAX_ANSWER = MAX_FRAME_BYTES
+"""What fits into one frame also passes when it comes in several."""
 MAX_IDLE = 8
 """Connections to other replicas that are kept for the next call; each call looks through all of them."""
 PATH = "/internal/tunnels/{kind}/{name}"

@@ -97,13 +97,26 @@ async def _revive(process: "Process", held_pk: int, session_pk: int) -> None:
 
 async def go_on(process: "Process", held_pk: int) -> None:
     """Do the next thing that is to be done with the action, unless somebody else does it or a person must."""
-    row = await process.pool.run(held.claim, held_pk)
-    if row is None:
-        return
+    claiming = asyncio.ensure_future(process.pool.run(held.claim, held_pk))
+    try:
+        # What has begun on a thread of the pool runs to its end, also when nobody waits any more.
+        row = await asyncio.shield(claiming)
+        if row is not None:
+            await _proceed(process, row)
+    except asyncio.CancelledError:
+        if await claiming is not None:
+            # This process stops: the next one need not wait until the claim has run out.
+            await process.pool.run(held.release, held_pk)
+        raise
+
+
+async def _proceed(process: "Process", row: HeldAction) -> None:
+    held_pk = row.pk
+    now: HeldAction | None = row
     if row.outcome is None:
         await _judge(process, row)
-        row = await process.pool.run(held.get, held_pk)
-    if row is not None and row.outcome is not None and row.kind == HeldKind.MESSAGE:
+        now = await process.pool.run(held.get, held_pk)
+    if now is not None and now.outcome is not None and now.kind == HeldKind.MESSAGE:
         await process.pool.run(requests.finish, held_pk)
     process.policies.waiting.ring(held_pk)
 
