@@ -41,12 +41,13 @@ def settled(stream: Stream, since: int = 0) -> bool:
     )
 
 
-def config_for(server: FakeServer, workspace: Path, **changes: object) -> RunnerConfig:
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "OMNIGENT_SCRIPTED_PAUSE_SECONDS": "0.01",
-        "OMNIGENT_STATE_DIR": str(workspace.parent / f"{workspace.name}-state"),
-    }
+def config_for(
+    server: FakeServer, workspace: Path, *, environment: Mapping[str, str] | None = None, **changes: object
+) -> RunnerConfig:
+    """Settings of a runner that keeps nothing in a place that another test's runner looks at."""
+    given = environment or {"PATH": "/usr/bin:/bin", "OMNIGENT_SCRIPTED_PAUSE_SECONDS": "0.01"}
+    state = str(workspace.parent / f"{workspace.name}-state")
+    environment = {"OMNIGENT_STATE_DIR": state, **given}
     arguments = ["--server", server.url, "--runner-id", "runner_1", "--workspace", str(workspace)]
     return replace(read_config(arguments, environment), **changes)  # type: ignore[arg-type]  # changes by name, of many types
 

@@ -8,7 +8,7 @@ import re
 import secrets
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -142,12 +142,10 @@ class Terminals:
             *("set-option", "-g", "history-limit", str(options.scrollback), ";"),
             *("new-session", "-d", "-s", session, "-x", str(size.columns), "-y", str(size.rows)),
             *("-P", "-F", "#{pane_id} #{pane_pid}", "--", sys.executable, "-I", "-S", _STARTER, str(path)),
+            # In the same breath: a program may end at once, and what it prints belongs in the log.
+            *_more(f"={session}:", options),
         )
         target, pid = printed.split()
-        if options.passthrough:
-            await server.run("set-option", "-q", "-p", "-t", target, "allow-passthrough", "on")
-        if options.log_file is not None:
-            await server.run("pipe-pane", "-o", "-t", target, _appending(options.log_file))
         return Pane(server, label, pane=target, session=session, pid=int(pid))
 
     async def _watch(self, pane: Pane, *, keep: bool) -> None:
@@ -177,6 +175,14 @@ class Terminals:
                 session_id=self._home.session_id,
             )
         )
+
+
+def _more(target: str, options: Options) -> Iterator[str]:
+    """Commands of tmux that follow the one that opens the terminal."""
+    if options.passthrough:
+        yield from (";", "set-option", "-q", "-p", "-t", target, "allow-passthrough", "on")
+    if options.log_file is not None:
+        yield from (";", "pipe-pane", "-o", "-t", target, _appending(options.log_file))
 
 
 def _appending(path: Path) -> str:
