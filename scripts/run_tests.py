@@ -114,11 +114,11 @@ def report(outcomes: list[Outcome], left_out: list[Part], *, require_all: bool) 
         good = good and outcome.passed and not bad_skips
         verdict = "passed" if outcome.passed and not bad_skips else "FAILED"
         note = f" ({outcome.skipped} skipped, and none may be)" if bad_skips else ""
-        print(f"{outcome.part.name:<14}{verdict}  {outcome.closing}{note}")
+        print(f"{outcome.part.name:<18}{verdict}  {outcome.closing}{note}")
         for name in outcome.unstable:
-            print(f"{'':<14}UNSTABLE  {name} failed, then {verdict} alone: a defect to find")
+            print(f"{'':<18}UNSTABLE  {name} failed, then {verdict} alone: a defect to find")
     for part in left_out:
-        print(f"{part.name:<14}left out: {part.about} {part.needs()}")
+        print(f"{part.name:<18}left out: {part.about} {part.needs()}")
     return good and not (require_all and left_out)
 
 
