@@ -264,8 +264,8 @@ class SkillQuery(BaseModel):
 
     session_id: str | None = None
     host_id: str | None = None
-    harness: LaunchArgument = ""
-    path: LaunchArgument = "~"
+    harness: str = ""
+    path: str = "~"
 
 
 class ListWorktrees(BaseModel):

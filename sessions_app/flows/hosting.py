@@ -110,11 +110,7 @@ async def list_worktrees(process: "Process", host_id: str, path: str) -> dict[st
 
 async def model_options(process: "Process", host_id: str, harness: str) -> dict[str, Any]:
     """The models that a harness offers on a host, as far as the host knows."""
-    if len(harness) > MAX_MESSAGE or "\0" in harness:
-        raise rules.invalid("not a harness")
-    ask = host_frames.ModelOptions(
-        request_id=launch.request_id(), harness=harnesses.canonical(harness) or harness
-    )
+    ask = host_frames.ModelOptions(request_id=launch.request_id(), harness=_named_harness(harness))
     found = await _ask(process, host_id, ask, host_frames.ModelOptionsResult, MODELS_SECONDS)
     return {
         "models": [model for model in found.models if isinstance(model, dict)],
@@ -125,7 +121,9 @@ async def model_options(process: "Process", host_id: str, harness: str) -> dict[
 
 async def skills(process: "Process", host_id: str, *, harness: str, path: str) -> list[dict[str, Any]]:
     """The skills that a session in a directory of a host would find, beside those of its agent."""
-    ask = host_frames.Skills(request_id=launch.request_id(), harness=harness, path=_usable(path))
+    ask = host_frames.Skills(
+        request_id=launch.request_id(), harness=_named_harness(harness), path=_usable(path)
+    )
     found = await _ask(process, host_id, ask, host_frames.SkillsResult, SKILLS_SECONDS)
     return [
         {
@@ -185,6 +183,12 @@ def _as_of_host(error: OmnigentError) -> OmnigentError:
 def _failed(reason: str) -> OmnigentError:
     message = f"The host failed: {_words(reason)}"
     return OmnigentError(ErrorCode.INTERNAL_ERROR, message, status=HTTPStatus.BAD_GATEWAY, detail=message)
+
+
+def _named_harness(text: str) -> str:
+    if len(text) > MAX_MESSAGE or "\0" in text:
+        raise rules.invalid("not a harness")
+    return harnesses.canonical(text) or text
 
 
 def _usable(path: str) -> str:
