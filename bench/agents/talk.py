@@ -16,6 +16,7 @@ WAIT_SECONDS: Final = 120
 EVENT: Final = re.compile(rb"^event: (\S+)$", re.MULTILINE)
 DATA: Final = re.compile(rb"^data: (.+)$", re.MULTILINE)
 DELTA: Final = b"response.output_text.delta"
+ITEM: Final = b"response.output_item.done"
 STATUS: Final = b"session.status"
 FAILED: Final = b"response.failed"
 
@@ -75,11 +76,20 @@ class Reader(asyncio.Protocol):
             for found in SHOWN.finditer(self._text):
                 turn.read.setdefault(int(found[2]), now)
             self._text = self._text[self._text.rfind(";") + 1 :]
+        elif kind == ITEM:
+            self._whole(turn, orjson.loads(body)["item"], now)
         elif kind == FAILED:
             turn.ended.set_exception(TurnFailed(body.decode()[:1000]))
         elif kind == STATUS:
             self._rest(turn, orjson.loads(body), now)
         self.last = kind.decode()
+
+    def _whole(self, turn: Turn, item: dict[str, Any], now: int) -> None:
+        """A terminal program's words come at once, when its transcript has them."""
+        if item.get("type") == "message" and item.get("role") == "assistant" and not turn.first_read:
+            turn.first_read = now
+            for found in SHOWN.finditer("".join(part.get("text", "") for part in item["content"])):
+                turn.read.setdefault(int(found[2]), now)
 
     def _rest(self, turn: Turn, told: dict[str, Any], now: int) -> None:
         if told["status"] == "failed":
