@@ -111,14 +111,14 @@ async def soak(running: World, options: argparse.Namespace) -> list[str]:
             Speaker(group[0], running.urls, running.workspaces[index], picks(options.seed, name))
             for (name, index), group in zip(sessions, groups, strict=True)
         ]
-        samples, counts = await converse(running, client, speakers, groups, options)
-        faults = []
+        samples, trouble = await converse(running, client, speakers, groups, options)
+        faults = list(trouble.faults)
         for speaker, group in zip(speakers, groups, strict=True):
             faults += await check(client, running.urls[0], speaker, group, options.logs)
         await asyncio.gather(*(one.close() for group in groups for one in group))
         await asyncio.to_thread(running.stop_runners)
         grown = growth(samples)
-        report(samples, speakers, groups, counts, grown)
+        report(samples, speakers, groups, trouble.counts, grown)
         if grown > MAX_GROWTH:
             faults.append(f"memory: grown to {grown:.3f} of what it was after warming up")
         return faults + await left_over(running, client, before)
@@ -130,7 +130,7 @@ async def converse(
     speakers: Sequence[Speaker],
     groups: Sequence[Sequence[Follower]],
     options: argparse.Namespace,
-) -> tuple[list[Sample], dict[str, int]]:
+) -> tuple[list[Sample], Trouble]:
     """People talk while things break; then all comes to rest."""
     stopping, quiet = asyncio.Event(), asyncio.Event()
     trouble = Trouble(running, [one for group in groups for one in group], picks(options.seed, "trouble"))
@@ -143,7 +143,7 @@ async def converse(
     await asyncio.gather(*talks)
     await until_even(groups)
     quiet.set()
-    return await sampling, trouble.counts
+    return await sampling, trouble
 
 
 def report(

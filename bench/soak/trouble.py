@@ -9,10 +9,11 @@ from contextlib import suppress
 
 from bench.soak.follower import Follower
 from bench.soak.world import World
-from tests.e2e.program import Program
+from tests.e2e.program import NotInTime, Program
 
 EVERY_SECONDS = (3.0, 9.0)
 PAUSED_SECONDS = 8.0
+STOP_SECONDS = 30
 CUT_AT_ONCE = 100
 
 
@@ -21,6 +22,7 @@ class Trouble:
 
     def __init__(self, world: World, followers: Sequence[Follower], chance: random.Random) -> None:
         self.counts: Counter[str] = Counter()
+        self.faults: list[str] = []
         self._world = world
         self._followers = followers
         self._chance = chance
@@ -73,7 +75,11 @@ class Trouble:
     async def stop_replica(self) -> None:
         """A rolling restart of the second replica."""
         server = self._world.servers[1]
-        await asyncio.to_thread(server.stop, 30)
+        try:
+            await asyncio.to_thread(server.stop, STOP_SECONDS)
+        except NotInTime:
+            # It is killed by now.
+            self.faults.append(f"a replica did not end within {STOP_SECONDS} s of SIGTERM")
         server.start()
         await self._world.until_healthy(1)
 
