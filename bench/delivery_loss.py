@@ -51,6 +51,7 @@ def lost(stack: Stack, per_second: int, dice: random.Random) -> int:
             seconds=SECONDS,
             what=f"word {awaited}",
         )
+        # The moment of death is what the dice are for.
         time.sleep(dice.uniform(0, 0.1))
         stack.servers[0].kill()
         stack.start_server(0)

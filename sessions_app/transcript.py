@@ -19,8 +19,8 @@ _COLUMNS = ("public_id", "type", "status", "response_id", "data", "null_fields",
 @kept
 def _page_statement(
     has_after: bool,  # noqa: FBT001 - a shape
-    has_before: bool,  # noqa: FBT001
-    ascending: bool,  # noqa: FBT001
+    has_before: bool,  # noqa: FBT001 - a shape
+    ascending: bool,  # noqa: FBT001 - a shape
     *,
     is_forgetful: bool = False,
 ) -> Statement:
