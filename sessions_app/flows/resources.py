@@ -1,9 +1,8 @@
 """Requests about what a session's runner has: asked of it, its answers checked before they go on."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,8 +11,9 @@ import orjson
 
 from omnigent.accounts.identity import Principal
 from omnigent.errors import ErrorCode, OmnigentError
+from sessions_app.flows import keyed
 from sessions_app.rpc import RunnerAnswer
-from sessions_app.services.receipts import Answer, Receipts, hold_term
+from sessions_app.services.receipts import Answer, Receipts
 
 if TYPE_CHECKING:
     from sessions_app.process import Process
@@ -93,52 +93,8 @@ async def change(
     asked: Request,
     done: Callable[[], None] | None = None,
 ) -> Answer:
-    """The same for a write: once it is done, the same key gets the same answer.
-
-    `done` is called in the pool after a write that worked, before the answer is kept.
-    """
-    known = await process.pool.run(_begin, principal, receipts)
-    if known is not None:
-        return Answer(HTTPStatus.OK, orjson.dumps(known))
-    is_done = False
-    try:
-        async with _held(process, receipts):
-            answer = await ask(process, place, asked)
-        if answer.status == HTTPStatus.OK:
-            await process.pool.run(_finish, receipts, answer, done)
-            is_done = True
-        return answer
-    finally:
-        if not is_done:
-            await process.pool.run(receipts.release)
-
-
-@asynccontextmanager
-async def _held(process: "Process", receipts: Receipts) -> AsyncIterator[None]:
-    """Keep the key for as long as the runner works, which may be longer than a key is kept for a request."""
-    renewing = asyncio.create_task(_renew(process, receipts))
-    try:
-        yield
-    finally:
-        renewing.cancel()
-        await asyncio.gather(renewing, return_exceptions=True)
-
-
-async def _renew(process: "Process", receipts: Receipts) -> None:
-    while True:
-        await asyncio.sleep(hold_term().total_seconds() / 3)
-        await process.pool.run(receipts.renew)
-
-
-def _begin(principal: Principal, receipts: Receipts) -> Mapping[str, Any] | None:
-    with receipts.replayed(principal) as replay:
-        return replay
-
-
-def _finish(receipts: Receipts, answer: Answer, done: Callable[[], None] | None) -> None:
-    if done is not None:
-        done()
-    receipts.record(answer.status, orjson.loads(answer.body))
+    """The same for a write: once it is done, the same key gets the same answer."""
+    return await keyed.once(process, principal, receipts, partial(ask, process, place, asked), done)
 
 
 def nonsense(message: str) -> OmnigentError:
