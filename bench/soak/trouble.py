@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from bench.soak.follower import Follower
 from bench.soak.world import World
-from tests.e2e.program import NotInTime, Program
+from tests.e2e.program import Program
 
 EVERY_SECONDS = (3.0, 9.0)
 PAUSED_SECONDS = 8.0
@@ -75,13 +75,21 @@ class Trouble:
     async def stop_replica(self) -> None:
         """A rolling restart of the second replica."""
         server = self._world.servers[1]
-        try:
-            await asyncio.to_thread(server.stop, STOP_SECONDS)
-        except NotInTime:
-            # It is killed by now.
+        server.signal(signal.SIGTERM)
+        if not await self._ends(server):
             self.faults.append(f"a replica did not end within {STOP_SECONDS} s of SIGTERM")
+            server.signal(signal.SIGUSR1)
+            await asyncio.sleep(1)
+            await asyncio.to_thread(server.kill)
         server.start()
         await self._world.until_healthy(1)
+
+    async def _ends(self, server: Program) -> bool:
+        for _ in range(STOP_SECONDS * 10):
+            if not server.is_running:
+                return True
+            await asyncio.sleep(0.1)
+        return False
 
     def _runner(self) -> Program:
         return self._chance.choice(self._world.runners)
