@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from omnigent.api.pool import DatabasePool
+from omnigent.ending import end
 from omnigent.version import VERSION
 from sessions_app.events.announcer import Announcer
 from sessions_app.events.broker import Broker
@@ -133,9 +134,7 @@ class Process:
     async def stop(self) -> None:
         """End everything; what was submitted to the writer is committed."""
         await self.drain()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         await self.writer.stop()
         await self.announcer.stop()
         await self.pool.run(housekeeping.close_store, self.replica_id)

@@ -13,6 +13,8 @@ from psycopg import sql
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from omnigent.ending import end
+
 logger = logging.getLogger(__name__)
 
 CHANNEL = "omnigent_bells"
@@ -83,9 +85,7 @@ class _Connected:
 
     async def stop(self) -> None:
         """Cancel both tasks."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
     async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
         """Repeat a step that ends when its connection does; the longer nothing comes about, the later."""

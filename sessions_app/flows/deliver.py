@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from omnigent.ending import end
 from omnigent.errors import ErrorCode, OmnigentError
 from sessions_app.flows import attachments, forgetful, launch
 from sessions_app.models import OutboxKind
@@ -73,9 +74,7 @@ class Deliveries:
     async def stop(self) -> None:
         """Stop delivering for good; what is not delivered stays in the outbox."""
         self._is_stopped = True
-        for task in self._draining.values():
-            task.cancel()
-        await asyncio.gather(*self._draining.values(), return_exceptions=True)
+        await end(self._draining.values())
 
     def _start(self, session_pk: int) -> None:
         if self._is_stopped:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import orjson
 from django.db import DatabaseError
 
+from omnigent.ending import end
 from omnigent.errors import ErrorCode, OmnigentError
 from omnigent.protocol.frames import EVENT_ACK, EVENT_ACK_HEADER, Headers
 from sessions_app.flows import forgetful
@@ -99,13 +100,12 @@ class Relays:
         """End the relay of a session that is gone or bound elsewhere."""
         relay = self._relays.pop(session_pk, None)
         if relay is not None and relay.task is not None:
-            relay.task.cancel()
-            await asyncio.gather(relay.task, return_exceptions=True)
+            await end([relay.task])
 
     async def stop(self) -> None:
         """End all relays."""
-        for session_pk in list(self._relays):
-            await self.drop(session_pk)
+        relays, self._relays = self._relays, {}
+        await end(relay.task for relay in relays.values() if relay.task is not None)
 
     def __len__(self) -> int:
         return len(self._relays)
@@ -237,8 +237,7 @@ async def _finish(older: Relay) -> None:
         return
     if older.tunnel.lost.is_set():
         await asyncio.wait([older.task], timeout=SETTLE_SECONDS)
-    older.task.cancel()
-    await asyncio.gather(older.task, return_exceptions=True)
+    await end([older.task])
     if older.reading is not None:
         await older.reading.settled(SETTLE_SECONDS)
 

@@ -1,8 +1,10 @@
 """A server process around the tests' application: `python -m tests.api_plumbing.program daphne|uvicorn`.
 
-It prints the port it listens on, and `drained` and `stopped` when it is told to end.
+It prints the port it listens on, and `drained` and `stopped` when it is told to end. With `--stuck` it waits
+for ever then.
 """
 
+import asyncio
 import sys
 
 import django
@@ -17,8 +19,9 @@ from omnigent.serving.listener import listen
 class Process:
     """Stands in for the server's process object and tells what it is asked to do."""
 
-    def __init__(self, pool: DatabasePool) -> None:
+    def __init__(self, pool: DatabasePool, *, is_stuck: bool) -> None:
         self.pool = pool
+        self.is_stuck = is_stuck
 
     async def start(self) -> None:
         say("started")
@@ -27,6 +30,8 @@ class Process:
         say("drained")
 
     async def stop(self) -> None:
+        if self.is_stuck:
+            await asyncio.Event().wait()
         self.pool.close()
         say("stopped")
 
@@ -36,7 +41,7 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def main(name: str) -> None:
+def main(name: str, *options: str) -> None:
     django.setup()
     call_command("migrate", verbosity=0)
     from omnigent.server import limits, server_named  # noqa: PLC0415  # needs the settings
@@ -46,12 +51,13 @@ def main(name: str) -> None:
     port = listener.getsockname()[1]
     pool = DatabasePool(THREADS)
     lifecycle = Lifecycle(
-        process=Process(pool),
+        process=Process(pool, is_stuck="--stuck" in options),
         announce=lambda: say(f"port {port}"),
         drain_seconds=2.0,
+        end_seconds=2.0 if "--stuck" in options else 30.0,
     )
     server_named(name)(build_application(pool), listener, limits(), lifecycle)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -27,10 +27,10 @@ MIB = 1024 * 1024
 class Program:
     """A running server process and what it printed."""
 
-    def __init__(self, name: str, data_dir: Path, **env: str) -> None:
+    def __init__(self, name: str, data_dir: Path, *options: str, **env: str) -> None:
         self.log = (data_dir / "log").open("w+")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.api_plumbing.program", name],
+            [sys.executable, "-m", "tests.api_plumbing.program", name, *options],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=self.log,
@@ -358,3 +358,17 @@ async def test_a_signal_drains_and_stops_within_seconds(
     assert code == 0
     assert took < 30
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_a_process_that_waits_for_ever_tells_for_what_and_ends(name: str, tmp_path: Path) -> None:
+    program = Program(name, tmp_path, "--stuck")
+    try:
+        code = await asyncio.to_thread(program.end)
+    finally:
+        errors = program.errors()
+        program.close()
+
+    assert code == 1
+    assert "end_overdue" in errors
+    assert "program.py" in errors
