@@ -158,15 +158,19 @@ class Deliveries:
             return Outcome.SENT
         except OmnigentError as error:
             is_rejected = isinstance(error, Rejected)
-            if tunnel is not None and not is_rejected and not await self._is_current(tunnel):
+            if tunnel is not None and not is_rejected and not await self._is_final(delivery, tunnel):
                 return Outcome.SENT
             code = "runner_rejected_event" if is_rejected else error.code.value
             await process.pool.run(outbox.refused, delivery=delivery, code=code, message=error.message)
         return Outcome.DONE
 
-    async def _is_current(self, tunnel: Tunnel) -> bool:
-        """Whether the runner has not dialled in anew: what fails on an older tunnel says nothing."""
-        return not tunnel.lost.is_set() and await self._process.pool.run(
+    async def _is_final(self, delivery: outbox.Delivery, tunnel: Tunnel) -> bool:
+        """Whether what has failed is given up. What fails on an older tunnel than the runner's says nothing;
+        and a runner waits for a verdict for as long as it takes.
+        """
+        if tunnel.lost.is_set() or (delivery.kind == OutboxKind.APPROVAL and not self._is_overdue(delivery)):
+            return False
+        return await self._process.pool.run(
             presence.is_newest, kind=tunnel.kind, name=tunnel.name, generation=tunnel.generation
         )
 

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -15,6 +15,7 @@ from sessions_app.events import publish
 from sessions_app.models import (
     Elicitation,
     ElicitationStatus,
+    HeldKind,
     Lease,
     Outbox,
     OutboxKind,
@@ -24,7 +25,7 @@ from sessions_app.models import (
     TunnelKind,
     Turn,
 )
-from sessions_app.services import failures, ingest, presence, turns, verdicts
+from sessions_app.services import failures, ingest, outbox, presence, turns, verdicts
 from sessions_app.services.memory import recall
 from sessions_app.services.tick import tick_of
 
@@ -161,23 +162,35 @@ def reconcile() -> int:
 def come_back(runner_id: str) -> list[int]:
     """A runner is there, perhaps again: the sessions whose stream must be read now.
 
-    Questions that were void without it are closed in it too: it still waits for their answers, and nobody can
-    give them any more.
+    It still waits for what people have answered without it, for longer than a delivery is tried; and for the
+    answers to questions that were void without it, which nobody can give any more.
     """
+    for question in list(untold(runner_id)):
+        with tick_of([question.session_id]) as tick:
+            for session in tick.sessions.values():
+                if not Outbox.objects.filter(session=session, item_id=question.public_id).exists():
+                    verdicts.send(
+                        tick,
+                        session,
+                        elicitation_id=question.public_id,
+                        action=question.action,
+                        content=question.content,
+                    )
+    return presence.sessions_of_runner(runner_id)
+
+
+def untold(runner_id: str) -> QuerySet[Elicitation]:
+    """Questions that are closed, and of which nobody has told this runner for certain."""
     lost = Turn.objects.filter(
         session=OuterRef("session"),
         response_id=OuterRef("response_id"),
         error_code=failures.RUNNER_DISCONNECTED,
     )
-    void = Elicitation.objects.filter(
-        Exists(lost), session__runner_id=runner_id, status=ElicitationStatus.CANCELLED
-    )
-    for session_pk, elicitation_id in list(void.values_list("session_id", "public_id")):
-        with tick_of([session_pk]) as tick:
-            for session in tick.sessions.values():
-                if not Outbox.objects.filter(session=session, item_id=elicitation_id).exists():
-                    verdicts.send(tick, session, elicitation_id=elicitation_id, action="cancel")
-    return presence.sessions_of_runner(runner_id)
+    void = Q(Exists(lost), status=ElicitationStatus.CANCELLED)
+    # What a person says about other actions that a policy holds is not told: the server goes on by itself.
+    is_told = Q(held_kind__in=("", HeldKind.TOOL, HeldKind.CALL))
+    answered = Q(is_told, ~Q(resolved_by=""), status__in=outbox.VERDICTS)
+    return Elicitation.objects.filter(void | answered, session__runner_id=runner_id).order_by("pk")
 
 
 def forget_old_runners(older_than: timedelta) -> int:

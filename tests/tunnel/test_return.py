@@ -8,6 +8,8 @@ import pytest
 
 from sessions_app.models import Outbox, Session
 from sessions_app.process import Process
+from tests.api_plumbing.asgi_client import Reply
+from tests.api_plumbing.asgi_client import call as request
 from tests.factories import make_session
 from tests.stream.servers import SHORT, application, running, until
 from tests.tunnel.conftest import Post
@@ -56,6 +58,14 @@ async def settled(process: Process, runner: FakeRunner, post: Post, *events: Jso
     await runner.hang_up()
     await has_status(process, session, "failed")
     return session
+
+
+async def answer(app: Any, session: Session, action: str) -> Reply:
+    """A person's verdict."""
+    path = f"/v1/sessions/{session.public_id}/elicitations/elicit_x/resolve"
+    return await request(
+        app, "POST", path, b'{"action":"%s"}' % action.encode(), {"content-type": "application/json"}
+    )
 
 
 async def has_status(process: Process, session: Session, word: str) -> None:
@@ -196,6 +206,35 @@ async def test_a_question_that_was_void_is_closed_in_the_runner(
             {"elicitation_id": "elicit_x", "action": "cancel"},
         )
         # A hang-up before the server has read the answer would rightly have it told again.
+        await until(lambda: process.pool.run(lambda: not Outbox.objects.filter(session=session).exists()))
+        await runner.hang_up()
+        await runner.dial()
+        await post(session, "Go on")
+        assert (await runner.until_posted(3))["type"] == "message"
+
+
+@pytest.mark.parametrize("action", ["accept", "decline"])
+async def test_an_answer_that_could_not_be_delivered_in_time_is_told_on_its_return(
+    process: Process, app: Any, post: Post, settings: Any, action: str
+) -> None:
+    settings.OMNIGENT_LAUNCH_SECONDS = 0.1
+    process.launch_seconds = 0.1
+    async with FakeRunner(app) as runner:
+        session = await process.pool.run(make_session, runner_id=runner.runner_id, title="named")
+        await post(session, "Hi")
+        await runner.until_posted(1)
+        runner.emit(session.public_id, *BEGUN, call(state="in_progress"), question())
+        await runner.until_acked(session.public_id)
+        await runner.hang_up()
+        reply = await answer(app, session, action)
+        await has_status(process, session, "failed")
+        await until(lambda: process.pool.run(lambda: not Outbox.objects.filter(session=session).exists()))
+
+        await runner.dial()
+        told = await runner.until_posted(2)
+
+        assert reply.status == 202
+        assert (told["type"], told["data"]["action"]) == ("approval", action)
         await until(lambda: process.pool.run(lambda: not Outbox.objects.filter(session=session).exists()))
         await runner.hang_up()
         await runner.dial()
