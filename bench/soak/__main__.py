@@ -16,6 +16,7 @@ from bench.soak.follower import Follower
 from bench.soak.speaker import Speaker
 from bench.soak.trouble import Trouble
 from bench.soak.world import Sample, World, picks, world
+from omnigent.ending import end
 
 SAMPLE_SECONDS = 5.0
 SETTLE_SECONDS = 180
@@ -53,10 +54,10 @@ async def until_online(client: httpx.AsyncClient, running: World) -> None:
 
 
 async def until_even(groups: Sequence[Sequence[Follower]]) -> None:
-    """Wait until all readers of a session have the same, or for long enough: then the checker tells."""
+    """Wait until every session rests and its readers have the same; after long enough the checker tells."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline:
-        if all(len({one.seen.last_id for one in group}) == 1 for group in groups):
+        if all(len({one.seen.last_id for one in group}) == 1 and group[0].is_at_rest for group in groups):
             return
         await asyncio.sleep(0.5)
 
@@ -133,8 +134,10 @@ async def converse(
 ) -> tuple[list[Sample], Trouble]:
     """People talk while things break; then all comes to rest."""
     stopping, quiet = asyncio.Event(), asyncio.Event()
-    trouble = Trouble(running, [one for group in groups for one in group], picks(options.seed, "trouble"))
+    everybody = [one for group in groups for one in group]
+    trouble = Trouble(running, everybody, picks(options.seed, "trouble"), every=options.every)
     talks = [asyncio.create_task(speaker.run(client, stopping)) for speaker in speakers]
+    replies = [asyncio.create_task(speaker.attend(client)) for speaker in speakers]
     mishaps = asyncio.create_task(trouble.run(stopping))
     sampling = asyncio.create_task(watch(running, client, quiet))
     await asyncio.sleep(options.minutes * 60)
@@ -142,6 +145,7 @@ async def converse(
     await mishaps
     await asyncio.gather(*talks)
     await until_even(groups)
+    await end(replies)
     quiet.set()
     return await sampling, trouble
 
@@ -157,7 +161,7 @@ def report(
     said = [deed for speaker in speakers for deed in speaker.said]
     frames = sum(one.seen.frames for group in groups for one in group)
     connections = sum(one.connections for group in groups for one in group)
-    verdicts = sum(len(deed.answers) for deed in said)
+    verdicts = sum(len(speaker.verdicts) for speaker in speakers)
     print(f"{len(said)} messages accepted, {verdicts} verdicts given", flush=True)
     print(f"{frames} frames to {sum(map(len, groups))} readers over {connections} connections")
     print("trouble: " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
@@ -174,6 +178,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=200)
     parser.add_argument("--runners", type=int, default=20)
     parser.add_argument("--readers", type=int, default=1000)
+    parser.add_argument("--every", type=float, default=6.0, help="seconds between mishaps, on average")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--logs", type=Path, help="a directory for what the processes printed")
     options = parser.parse_args()

@@ -55,23 +55,30 @@ def inputs(items: Sequence[dict[str, Any]], said: Sequence[Deed]) -> Iterator[st
         yield f"R1: {len(expected)} messages were accepted, {len(stored)} are stored, or in another order"
 
 
-def counts(items: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """R7: an answer is its own beginning: nothing of an older runner, nothing doubled.
+def answers(items: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """R7: the numbers that the assistant says are those that messages ask for, or their beginnings, in the
+    order of the messages: nothing doubled, and nothing of an older runner.
 
-    What a runner still says after it was given up is a response of its own, which goes on from there.
+    A runner that was given up in the middle and comes back goes on from there, also behind the next message.
     """
-    asked, answer = "", ""
-    for item in [*items, {"type": "message", "role": "user"}]:
+    wanted: list[int] = []
+    # (which count, how far it has come), wherever the assistant may stand.
+    places = {(-1, 0)}
+    for item in items:
         if item["type"] != "message":
             continue
-        if item["role"] != "user":
-            answer += words(item)
+        text = words(item)
+        if item["role"] == "user":
+            wanted += [int(text.split()[2])] if text.startswith("Count to") else []
             continue
-        if asked.startswith("Count to"):
-            numbers = "".join(f"{number} " for number in range(1, int(asked.split()[2]) + 1))
-            if not numbers.startswith(answer.strip()):
-                yield f"R7: the answer to {asked!r} is {answer!r}"
-        asked, answer = words(item), ""
+        for number in (int(word) for word in text.split() if word.isdigit()):
+            goes_on = {(at, number) for at, said in places if at >= 0 and said + 1 == number <= wanted[at]}
+            first = min(at for at, _ in places) + 1
+            begins = {(at, 1) for at in range(first, len(wanted))} if number == 1 else set()
+            places = goes_on | begins
+            if not places:
+                yield f"R7: {number} is no part of an answer in {text!r}"
+                return
 
 
 def effects(speaker: Speaker) -> Iterator[str]:
@@ -81,15 +88,15 @@ def effects(speaker: Speaker) -> Iterator[str]:
         done = lines.count(deed.token) if deed.token else 0
         if done > 1:
             yield f"R1: {deed.text!r} was done {done} times"
-        verdicts = {answer["question"]: set[str]() for answer in deed.answers}
-        for answer in deed.answers:
-            told = answer.get("resolution") or {"action": answer["action"]}
-            verdicts[answer["question"]].add(str(told["action"]))
-        for question, actions in verdicts.items():
-            if len(actions) > 1:
-                yield f"R5: {question} was resolved as {sorted(actions)}"
-        if deed.asks and done and not any("accept" in actions for actions in verdicts.values()):
+        consents = [one for one in speaker.verdicts if deed.token in one.command and one.counts == "accept"]
+        if deed.asks and done and not consents:
             yield f"R5: {deed.text!r} was done without consent"
+    verdicts = {one.question: set[str]() for one in speaker.verdicts}
+    for one in speaker.verdicts:
+        verdicts[one.question].add(one.counts)
+    for question, actions in verdicts.items():
+        if len(actions) > 1:
+            yield f"R5: {question} was resolved as {sorted(actions)}"
 
 
 def streams(followers: Sequence[Follower], log: Seen) -> Iterator[str]:
@@ -115,7 +122,7 @@ async def check(
     session = (await client.get(f"{url}/v1/sessions/{speaker.session_id}?include_items=false")).json()
     items = await transcript(client, url, speaker.session_id)
     log = await replay(client, url, speaker.session_id, max(one.seen.last_id for one in followers), history)
-    faults = [*speaker.faults, *inputs(items, speaker.said), *counts(items), *effects(speaker)]
+    faults = [*speaker.faults, *inputs(items, speaker.said), *answers(items), *effects(speaker)]
     faults += streams(followers, log)
     if session["status"] not in ("idle", "failed"):
         faults.append(f"R3: the session is {session['status']}")

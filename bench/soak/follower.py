@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from omnigent.ending import end
 from omnigent.protocol.sse import Decoder, Message
 
 REDIAL_SECONDS = 0.5
@@ -36,19 +37,26 @@ class Seen:
 
 
 class Follower:
-    """Follows from the first event on; each connection goes to any replica."""
+    """Follows from the first event on; each connection goes to any replica. `questions` are what was asked,
+    by id: the command that waits for consent.
+    """
 
     def __init__(self, session_id: str, ports: Sequence[int], chance: random.Random) -> None:
         self.session_id = session_id
         self.seen = Seen()
         self.status = ""
         self.rested_at = 0
-        self.questions: list[str] = []
+        self.questions: dict[str, str] = {}
         self.connections = 0
         self._ports = ports
         self._chance = chance
         self._writer: asyncio.StreamWriter | None = None
         self._task = asyncio.create_task(self._run(), name=f"follower-{session_id}")
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing is under way, as far as this reader has seen."""
+        return self.status in RESTING
 
     def cut(self) -> None:
         """Drop the connection; it is made again."""
@@ -57,8 +65,7 @@ class Follower:
 
     async def close(self) -> None:
         """Leave for good."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end([self._task])
 
     async def _run(self) -> None:
         while True:
@@ -93,7 +100,8 @@ class Follower:
         self.seen.take(message)
         if message.event == "session.status":
             self.status = str(orjson.loads(message.data)["status"])
-            if self.status in RESTING:
+            if self.is_at_rest:
                 self.rested_at = self.seen.last_id
         elif message.event == "response.elicitation_request":
-            self.questions.append(str(orjson.loads(message.data)["elicitation_id"]))
+            asked = orjson.loads(message.data)
+            self.questions[str(asked["elicitation_id"])] = str(asked["params"].get("content_preview"))

@@ -1,10 +1,10 @@
-"""One person in one session: says something, waits until it is over, answers what is asked, twice."""
+"""One person in one session: says something and waits until it is over; answers what is asked, twice."""
 
 import asyncio
 import random
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import httpx
 from bench.soak.follower import Follower
 
 RETRY_SECONDS = 0.3
+LOOK_SECONDS = 0.1
 PATIENCE_SECONDS = 150
 PAUSES = (4.0, 16.0)
 FINAL = (200, 202, 400, 404, 409, 422)
@@ -20,11 +21,10 @@ FINAL = (200, 202, 400, 404, 409, 422)
 
 @dataclass(slots=True)
 class Deed:
-    """One message: its text, the line that its command leaves in a file, and how a question was answered."""
+    """One message: its text, and the line that its command leaves in a file."""
 
     text: str
     token: str = ""
-    answers: list[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def asks(self) -> bool:
@@ -32,8 +32,23 @@ class Deed:
         return self.text.startswith("Ask me")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What a person said to a question about a command, and what the server told of it."""
+
+    question: str
+    command: str
+    action: str
+    told: Mapping[str, Any]
+
+    @property
+    def counts(self) -> str:
+        """The verdict that stands, as this person was told."""
+        return str((self.told.get("resolution") or {"action": self.action})["action"])
+
+
 class Speaker:
-    """Goes on until it is told to stop; `said` is what the server accepted, in order."""
+    """Goes on until it is told to stop; `said` is what the server accepted, in order, `verdicts` as well."""
 
     def __init__(
         self, follower: Follower, urls: Sequence[str], workspace: Path, chance: random.Random
@@ -41,6 +56,7 @@ class Speaker:
         self.session_id = follower.session_id
         self.follower = follower
         self.said: list[Deed] = []
+        self.verdicts: list[Verdict] = []
         self.faults: list[str] = []
         self.file = workspace / f"{self.session_id}.txt"
         self._urls = urls
@@ -51,13 +67,12 @@ class Speaker:
         while not stopping.is_set():
             deed = self._deed()
             before = self.follower.seen.last_id
-            known = len(self.follower.questions)
             answer = await self._post(client, "events", message(deed.text))
             if answer is None or answer.status_code != httpx.codes.ACCEPTED:
                 self.faults.append(f"not accepted: {deed.text!r}: {answer and answer.text}")
                 return
             self.said.append(deed)
-            if not await self._until_over(client, deed, before, known):
+            if not await self._until_over(before):
                 self.faults.append(f"{deed.text!r} was not over within {PATIENCE_SECONDS} s")
                 return
             await asyncio.sleep(self._chance.uniform(*PAUSES))
@@ -72,20 +87,25 @@ class Speaker:
             return Deed(text=f"Run the shell command: {command}", token=token)
         return Deed(text=f"Ask me before running: {command}", token=token)
 
-    async def _until_over(self, client: httpx.AsyncClient, deed: Deed, before: int, known: int) -> bool:
-        """Wait for a rest that comes after what was said; a question meanwhile is answered."""
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while self.follower.rested_at <= before or self.follower.status not in ("idle", "failed"):
-                    for question in self.follower.questions[known:]:
-                        known += 1
-                        await self._answer(client, deed, question)
-                    await asyncio.sleep(0.1)
-        except TimeoutError:
-            return False
-        return True
+    async def attend(self, client: httpx.AsyncClient) -> None:
+        """Answer whatever is asked, also by a runner that comes back late, until this is cancelled."""
+        answered = set[str]()
+        while True:
+            for question, command in list(self.follower.questions.items()):
+                if question not in answered:
+                    answered.add(question)
+                    await self._answer(client, question, command)
+            await asyncio.sleep(LOOK_SECONDS)
 
-    async def _answer(self, client: httpx.AsyncClient, deed: Deed, question: str) -> None:
+    async def _until_over(self, before: int) -> bool:
+        """Wait for a rest that comes after what was said."""
+        for _ in range(int(PATIENCE_SECONDS / LOOK_SECONDS)):
+            if self.follower.rested_at > before and self.follower.is_at_rest:
+                return True
+            await asyncio.sleep(LOOK_SECONDS)
+        return False
+
+    async def _answer(self, client: httpx.AsyncClient, question: str, command: str) -> None:
         """Two people answer at once, one yes and one no."""
         path = f"elicitations/{question}/resolve"
         actions = ["accept", "decline"]
@@ -95,7 +115,9 @@ class Speaker:
             if answer is None:
                 self.faults.append(f"no answer to the {action} of {question}")
             elif answer.status_code == httpx.codes.ACCEPTED:
-                deed.answers.append({"question": question, "action": action, **answer.json()})
+                self.verdicts.append(
+                    Verdict(question=question, command=command, action=action, told=answer.json())
+                )
             else:
                 self.faults.append(f"{action} of {question}: {answer.status_code} {answer.text}")
 

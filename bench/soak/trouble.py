@@ -11,21 +11,25 @@ from bench.soak.follower import Follower
 from bench.soak.world import World
 from tests.e2e.program import Program
 
-EVERY_SECONDS = (3.0, 9.0)
 PAUSED_SECONDS = 8.0
 STOP_SECONDS = 30
 CUT_AT_ONCE = 100
 
 
 class Trouble:
-    """One mishap after the other until it is told to stop; then everything runs again."""
+    """One mishap after the other until it is told to stop; then everything runs again. They are half to one
+    and a half times `every` seconds apart.
+    """
 
-    def __init__(self, world: World, followers: Sequence[Follower], chance: random.Random) -> None:
+    def __init__(
+        self, world: World, followers: Sequence[Follower], chance: random.Random, *, every: float
+    ) -> None:
         self.counts: Counter[str] = Counter()
         self.faults: list[str] = []
         self._world = world
         self._followers = followers
         self._chance = chance
+        self._pauses = (every / 2, every * 1.5)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Make trouble."""
@@ -40,7 +44,7 @@ class Trouble:
         ]
         while not stopping.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), self._chance.uniform(*EVERY_SECONDS))
+                await asyncio.wait_for(stopping.wait(), self._chance.uniform(*self._pauses))
                 break
             kind = self._chance.choice(kinds)
             self.counts[kind.__name__] += 1
