@@ -10,6 +10,7 @@ from tests.e2e.api import of_type, texts
 from tests.e2e.order import assert_ordered, assert_same_as_items
 from tests.e2e.program import wait_for
 from tests.e2e.stack import Stack
+from tests.failures.questions import answer, question
 from tests.failures.runners import runner_by_hand, runner_log, runner_of
 
 NUMBERS = 30
@@ -126,6 +127,41 @@ def test_a_runner_that_wakes_after_another_took_its_session_changes_nothing(stac
         assert (new.workspace / "trace").read_text() == "new\n"
         assert not (old.workspace / "trace").exists()
         assert_ordered(stream.frames)
+
+
+def test_an_answer_to_a_runner_that_hangs_for_long_is_heard_when_it_goes_on(stack: Stack) -> None:
+    with runner_by_hand(stack, "asking") as runner:
+        session_id = stack.api.create(host_id=None)["id"]
+        bind(stack, session_id, runner.runner_id)
+        stream = stack.stream(session_id, after=0)
+        stack.api.message(session_id, "Ask me before running: echo once >> trace && cat trace")
+        asked = question(stack.api, session_id)
+
+        runner.program.signal(signal.SIGSTOP)
+        answer(stack.api, session_id, asked, "accept")
+        # Nobody knows yet. Deliveries are tried in their order: when this one is given up the answer is, too.
+        stack.api.message(session_id, "Count to 2")
+        wait_for(
+            lambda: failure(stack, session_id) == "runner_unavailable",
+            seconds=SECONDS,
+            what="nothing more tried",
+            every=0.1,
+        )
+        runner.program.signal(signal.SIGCONT)
+        stream.wait_event("response.completed", seconds=2 * SECONDS)
+        stack.api.message(session_id, f"Count to {NUMBERS}")
+        stream.wait_event("response.completed", count=2, seconds=SECONDS)
+
+        items = stack.api.items(session_id)
+        assert [item["output"] for item in of_type(items, "function_call_output")] == ["once\n"]
+        assert texts(items, "assistant")[-1] == COUNTED
+        assert_ordered(stream.frames)
+        assert_same_as_items(stream.frames, items)
+
+
+def failure(stack: Stack, session_id: str) -> str:
+    """The code of what the session failed with; empty when it has not."""
+    return str((stack.api.snapshot(session_id)["last_task_error"] or {}).get("code", ""))
 
 
 def is_online(stack: Stack, session_id: str) -> bool:

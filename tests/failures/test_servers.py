@@ -3,16 +3,15 @@
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-import httpx
 import pytest
 
-from tests.e2e.api import Api, of_type, texts
+from tests.e2e.api import of_type, texts
 from tests.e2e.order import assert_ordered, assert_same_as_items
 from tests.e2e.program import Program, wait_for
 from tests.e2e.stack import Stack
 from tests.failures.conftest import PATIENT_LEASE_SECONDS
+from tests.failures.questions import answer, question
 from tests.failures.runners import runner_log
 
 SECONDS = 60.0
@@ -121,25 +120,6 @@ def test_a_question_waits_out_a_restart_and_is_answered_once(
     assert patient_stack.api.snapshot(session_id)["pending_elicitations"] == []
     assert_ordered(stream.frames)
     assert_same_as_items(stream.frames, items)
-
-
-def question(api: Api, session_id: str) -> dict[str, Any]:
-    """The one question that waits."""
-    return wait_for(
-        lambda: (api.snapshot(session_id)["pending_elicitations"] or [None])[0],
-        seconds=SECONDS,
-        what="a question",
-        every=0.1,
-    )
-
-
-def answer(api: Api, session_id: str, asked: dict[str, Any], action: str) -> dict[str, Any]:
-    """Answer a question; what the server says to that."""
-    path = f"/v1/sessions/{session_id}/elicitations/{asked['elicitation_id']}/resolve"
-    reply = api.http.post(path, json={"action": action})
-    assert reply.status_code == httpx.codes.ACCEPTED, reply.text
-    told: dict[str, Any] = reply.json()
-    return told
 
 
 class TestTwoReplicas:
