@@ -6,17 +6,22 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from omnigent.accounts.evidence import Evidence
 from omnigent.accounts.models import LoginSession
 from omnigent.accounts.principal import EVERYTHING, RESERVED_NAMES, Principal
+from omnigent.accounts.secret_tokens import digest_of
 from omnigent.accounts.standing import standing
 
 
 class SessionStore(DatabaseStore):
-    """Django's store, with the user of a login in a column of its own."""
+    """Django's store, with digests of the cookies as keys and the user of a login in a column of its own.
+
+    Logins are kept by synchronous code only; to Django's asynchronous methods they are all unknown.
+    """
 
     @classmethod
     def get_model_class(cls) -> type[LoginSession]:
@@ -25,8 +30,29 @@ class SessionStore(DatabaseStore):
     def create_model_instance(self, data: Mapping[str, Any]) -> LoginSession:
         row = super().create_model_instance(data)  # type: ignore[arg-type]  # the stubs ask for a dict
         assert isinstance(row, LoginSession)
+        row.session_key = digest_of(row.session_key)
         row.user_id = int(data[SESSION_KEY]) if SESSION_KEY in data else None
         return row
+
+    def exists(self, session_key: str) -> bool:
+        return super().exists(digest_of(session_key))
+
+    def delete(self, session_key: str | None = None) -> None:
+        cookie = session_key or self.session_key
+        if cookie is not None:
+            super().delete(digest_of(cookie))
+
+    def _get_session_from_db(self) -> LoginSession | None:
+        """The row of the cookie. One without a row is forgotten: nobody chooses their own."""
+        row = None if self.session_key is None else live(self.session_key).first()
+        if row is None:
+            self._session_key = None
+        return row
+
+
+def live(cookie: str) -> QuerySet[LoginSession]:
+    """The login of a cookie, if it has one that has not expired."""
+    return LoginSession.objects.filter(session_key=digest_of(cookie), expire_date__gt=timezone.now())
 
 
 def login_of(evidence: Evidence) -> Principal | None:
@@ -37,8 +63,7 @@ def login_of(evidence: Evidence) -> Principal | None:
     key = evidence.cookie(settings.SESSION_COOKIE_NAME)
     if key is None:
         return None
-    rows = LoginSession.objects.filter(session_key=key, expire_date__gt=timezone.now())
-    row = rows.select_related("user").order_by().first()
+    row = live(key).select_related("user").order_by().first()
     if row is None or row.user is None:
         return None
     user, data = row.user, row.get_decoded()

@@ -132,6 +132,18 @@ async def test_an_expired_or_forged_cookie_is_nobodys(
         assert answer.status_code == 401
 
 
+async def test_what_is_stored_of_a_login_logs_nobody_in(
+    http: httpx.AsyncClient, olga: User, process: Process, app: Gate
+) -> None:
+    await log_in(http)
+    row = await process.pool.run(LoginSession.objects.get)
+
+    assert http.cookies["ap_session"] not in str(vars(row))
+    async with client_at(app, cookies={"ap_session": row.session_key}) as thief:
+        assert_error(await thief.get("/v1/sessions"), 401, "unauthorized")
+    assert (await http.get("/v1/sessions")).status_code == 200
+
+
 async def test_two_cookies_of_one_name_are_not_chosen_from(
     http: httpx.AsyncClient, olga: User, app: Gate
 ) -> None:

@@ -9,8 +9,12 @@ from omnigent.accounts.models.user import User
 
 
 class LoginSession(AbstractBaseSession):
-    """A browser's login. Naming its user in a column lets one statement tell who shows the cookie."""
+    """A browser's login. Naming its user in a column lets one statement tell who shows the cookie.
 
+    The key is the digest of the cookie: what the table holds logs nobody in.
+    """
+
+    session_key = models.CharField("session key", max_length=64, primary_key=True)
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="logins")
 
     class Meta(AbstractBaseSession.Meta):
