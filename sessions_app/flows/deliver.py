@@ -166,9 +166,10 @@ class Deliveries:
 
     async def _is_final(self, delivery: outbox.Delivery, tunnel: Tunnel) -> bool:
         """Whether what has failed is given up. What fails on an older tunnel than the runner's says nothing;
-        and a runner waits for a verdict for as long as it takes.
+        and a runner waits for a verdict or a result for as long as it takes.
         """
-        if tunnel.lost.is_set() or (delivery.kind == OutboxKind.APPROVAL and not self._is_overdue(delivery)):
+        is_awaited = delivery.kind in (OutboxKind.APPROVAL, OutboxKind.TOOL_RESULT)
+        if tunnel.lost.is_set() or (is_awaited and not self._is_overdue(delivery)):
             return False
         return await self._process.pool.run(
             presence.is_newest, kind=tunnel.kind, name=tunnel.name, generation=tunnel.generation
@@ -185,7 +186,7 @@ class Deliveries:
             if error.code is ErrorCode.HOST_OFFLINE and not self._is_overdue(delivery):
                 return Outcome.UNSENT
             raise
-        if standing.is_online or not self._is_overdue(delivery):
+        if standing.is_online or delivery.is_parked or not self._is_overdue(delivery):
             return Outcome.UNSENT
         raise OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, "The session's runner did not come back in time")
 

@@ -36,6 +36,9 @@ COLUMNS = ("session_id", "kind", "item_id", "body", "created_at", "deadline", "c
 class Delivery:
     """A claimed row, and what its delivery needs to know of the session.
 
+    `is_parked` says that it may wait for the runner's return however long that takes: the turn waits for it,
+    and it is stored nowhere else.
+
     `was_sent` says that an earlier attempt may have reached the runner, `has_message` that a message is among
     what the session still has to deliver. `sent_to` names the runner it went to if that acknowledges nothing.
     """
@@ -49,6 +52,7 @@ class Delivery:
     runner_id: str
     host_id: str
     is_late: bool
+    is_parked: bool
     was_sent: bool
     sent_to: str
     has_message: bool
@@ -86,11 +90,17 @@ def _open_lease(runner_id: Any) -> Any:  # a name or an expression that gives on
 
 
 def waiting_sessions(*, holder: str) -> list[int]:
-    """Sessions with something to deliver that nobody works on, or that is this process's to do."""
+    """Sessions with something to deliver that nobody works on, or that is this process's to do. What only a
+    runner's return can deliver is left out until then.
+    """
     free = Q(claimed_until__isnull=True) | Q(claimed_until__lt=Now())
     ours = Exists(_open_lease(OuterRef("session__runner_id")).filter(holder=holder)) & ~Q(claimed_by=holder)
     heads = Outbox.objects.values("session").annotate(head=Min("id")).values("head")
-    return list(Outbox.objects.filter(free | ours, id__in=heads).values_list("session_id", flat=True))
+    messages = Outbox.objects.filter(session=OuterRef("session"), kind=OutboxKind.MESSAGE)
+    is_away = ~Exists(_open_lease(OuterRef("session__runner_id")))
+    resting = Q(is_away, ~Exists(messages), kind=OutboxKind.TOOL_RESULT, deadline__lt=Now())
+    waiting = Outbox.objects.filter(free | ours, id__in=heads).exclude(resting)
+    return list(waiting.values_list("session_id", flat=True))
 
 
 def claim(*, session_pk: int, holder: str, seconds: float) -> Delivery | None:
@@ -112,6 +122,7 @@ def claim(*, session_pk: int, holder: str, seconds: float) -> Delivery | None:
     if not free.update(claimed_by=holder, claimed_until=Now() + timedelta(seconds=seconds)):
         return None
     is_message = row.kind == OutboxKind.MESSAGE
+    has_message = is_message or Outbox.objects.filter(session_id=session_pk, kind=OutboxKind.MESSAGE).exists()
     return Delivery(
         pk=row.pk,
         kind=row.kind,
@@ -122,10 +133,10 @@ def claim(*, session_pk: int, holder: str, seconds: float) -> Delivery | None:
         runner_id=runner_id,
         host_id=row.session.host_id,
         is_late=row.deadline < timezone.now(),
+        is_parked=row.kind == OutboxKind.TOOL_RESULT and not has_message,
         was_sent=bool(row.claimed_by),
         sent_to=row.sent_to,
-        has_message=is_message
-        or Outbox.objects.filter(session_id=session_pk, kind=OutboxKind.MESSAGE).exists(),
+        has_message=has_message,
     )
 
 

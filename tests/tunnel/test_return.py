@@ -8,6 +8,7 @@ import pytest
 
 from sessions_app.models import Outbox, Session
 from sessions_app.process import Process
+from sessions_app.services.outbox import waiting_sessions
 from tests.api_plumbing.asgi_client import Reply
 from tests.api_plumbing.asgi_client import call as request
 from tests.factories import make_session
@@ -211,6 +212,36 @@ async def test_a_question_that_was_void_is_closed_in_the_runner(
         await runner.dial()
         await post(session, "Go on")
         assert (await runner.until_posted(3))["type"] == "message"
+
+
+async def test_a_tool_result_that_could_not_be_delivered_in_time_waits_for_its_return(
+    process: Process, app: Any, post: Post, settings: Any
+) -> None:
+    settings.OMNIGENT_LAUNCH_SECONDS = 0.1
+    process.launch_seconds = 0.1
+    async with FakeRunner(app) as runner:
+        session = await process.pool.run(make_session, runner_id=runner.runner_id, title="named")
+        await post(session, "Hi")
+        await runner.until_posted(1)
+        first = runner.request("POST", "events").id_
+        runner.emit(session.public_id, *BEGUN, call(state="action_required"))
+        await runner.until_acked(session.public_id)
+        runner.holds = {"POST events"}
+        path = f"/v1/sessions/{session.public_id}/events"
+        body = b'{"type":"function_call_output","data":{"call_id":"c","output":"o"}}'
+        reply = await request(app, "POST", path, body, {"content-type": "application/json"})
+        await until(lambda: runner.request("POST", "events").id_ != first)
+        await runner.hang_up()
+        runner.holds = set()
+        await has_status(process, session, "failed")
+        await until(lambda: process.pool.run(lambda: not waiting_sessions(holder=process.replica_id)))
+
+        await runner.dial()
+        told = await runner.until_posted(2)
+
+        assert reply.status == 202
+        assert (told["type"], told["call_id"], told["output"]) == ("tool_result", "c", "o")
+        await until(lambda: process.pool.run(lambda: not Outbox.objects.filter(session=session).exists()))
 
 
 @pytest.mark.parametrize("action", ["accept", "decline"])
