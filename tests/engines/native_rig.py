@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+import pytest_asyncio
 
 from omnigent.runner.native.room import NativeRoom, Seat
 from omnigent.runner.terminals.room import Terminals
-from tests.model_server import ModelServer
+from tests.model_server import Call, ModelServer
+from tests.model_server.prompt import Prompt
 from tests.runner.fake_server import FakeServer, until
 from tests.runner.rig import Rig, running, settled
 from tests.runner.stream import Stream
@@ -22,10 +25,18 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Native:
-    """One harness: its agent's file, and the environment that leads it to the model server."""
+    """One harness: its agent's file, and the environment that leads it to the model server.
+
+    `shell` is the model's call that runs a command, `tool` what that tool is called, `heard` where a request
+    to the model has the conversation. Requests that are `aside` are no part of it.
+    """
 
     harness: str
     environment: Callable[[ModelServer], Mapping[str, str]]
+    shell: Callable[[str], Call]
+    tool: str
+    heard: str
+    aside: Callable[[Prompt], bool] = lambda _: False
 
     @property
     def agent(self) -> str:
@@ -33,6 +44,9 @@ class Native:
             f"name: helper\nprompt: You help.\nexecutor: {{harness: {self.harness}}}\n"
             "os_env: {type: caller_process, sandbox: {type: none}}\n"
         )
+
+    def model_server(self) -> ModelServer:
+        return ModelServer(aside=self.aside)
 
 
 class Talk:
@@ -143,3 +157,15 @@ class Talk:
         """The events of this phase about which the policies were asked."""
         bodies = [body for _, path, body in self.server.calls if path.endswith("/policies/evaluate")]
         return [body["event"] for body in bodies if body["event"]["type"] == phase]
+
+
+class NativeRig:
+    """What a class of tests for a harness has."""
+
+    native: ClassVar[Native]
+
+    @pytest_asyncio.fixture
+    async def talk(self, tmp_path: Path) -> AsyncIterator[Talk]:
+        """One session on one runner."""
+        async with self.native.model_server() as models, Talk(self.native, models, tmp_path).runner() as talk:
+            yield talk

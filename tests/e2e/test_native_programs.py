@@ -1,4 +1,4 @@
-"""Codex in its terminal, in real processes, against a scripted server."""
+"""Vendors' programs in their terminals, in real processes, against a scripted server."""
 
 import os
 
@@ -12,26 +12,43 @@ from tests.e2e.test_models import model_stack, model_url
 
 __all__ = ["model_stack", "model_url"]  # fixtures
 
-pytestmark = [
-    pytest.mark.engines,
-    pytest.mark.skipif(located("codex", os.environ) is None, reason="Codex is not installed"),
-    pytest.mark.skipif(located("tmux", os.environ) is None, reason="tmux is not installed"),
-    pytest.mark.timeout(240),
-]
+
+def needs(program: str) -> pytest.MarkDecorator:
+    """Without the program there is nothing to test."""
+    return pytest.mark.skipif(located(program, os.environ) is None, reason=f"{program} is not installed")
+
+
+pytestmark = [pytest.mark.engines, needs("tmux"), pytest.mark.timeout(240)]
+HARNESSES = pytest.mark.parametrize(
+    "harness",
+    [
+        pytest.param("claude-native", marks=needs("claude")),
+        pytest.param("codex-native", marks=needs("codex")),
+    ],
+)
+SHELL = {"claude-native": "Bash", "codex-native": "exec"}
 ASK = {"name": "ask", "type": "python", "handler": "omnigent.policies.ask_on_os_tools"}
 SECONDS = 60
 
 
-def test_a_conversation_with_a_tool_that_a_person_approves(model_stack: Stack) -> None:
-    # The directory may be the database's user's, which the root inside Codex's sandbox could not pass.
+@pytest.fixture
+def passable(model_stack: Stack) -> Stack:
+    """The installation. Its directory may be the database's user's, and then the root inside Codex's sandbox
+    could not pass it.
+    """
     model_stack.home.parent.chmod(0o711)
-    api = model_stack.api
-    session = api.create(agent_id=api.agent_id("codex-native"))
+    return model_stack
+
+
+@HARNESSES
+def test_a_conversation_with_a_tool_that_a_person_approves(passable: Stack, harness: str) -> None:
+    api = passable.api
+    session = api.create(agent_id=api.agent_id(harness))
     policy = api.http.post(f"/v1/sessions/{session['id']}/policies", json=ASK)
     assert policy.is_success, policy.text
-    stream = model_stack.stream(session["id"])
+    stream = passable.stream(session["id"])
 
-    api.message(session["id"], "run: echo from-codex")
+    api.message(session["id"], "run: echo printed")
     [question] = wait_for(
         lambda: api.snapshot(session["id"])["pending_elicitations"], seconds=SECONDS, what="a question"
     )
@@ -45,9 +62,9 @@ def test_a_conversation_with_a_tool_that_a_person_approves(model_stack: Stack) -
     items = api.items(session["id"])
     [call] = of_type(items, "function_call")
     [output] = of_type(items, "function_call_output")
-    assert (call["name"], call["call_id"]) == ("exec", output["call_id"])
-    assert "from-codex" in output["output"]
-    assert texts(items, "user") == ["run: echo from-codex", "and again"]
+    assert (call["name"], call["call_id"]) == (SHELL[harness], output["call_id"])
+    assert "printed" in output["output"]
+    assert texts(items, "user") == ["run: echo printed", "and again"]
     assert "and again" in texts(items, "assistant")[-1]
     consumed = {data["item_id"]: data for data in stream.each("session.input.consumed", "data")}
     assert consumed[again["item_id"]]["cleared_pending_id"] == again["pending_id"]
@@ -59,15 +76,16 @@ def test_a_conversation_with_a_tool_that_a_person_approves(model_stack: Stack) -
     assert numbers == sorted(set(numbers))
 
 
-def test_the_conversation_survives_its_runner(model_stack: Stack) -> None:
-    api = model_stack.api
-    session = api.create(agent_id=api.agent_id("codex-native"))
-    stream = model_stack.stream(session["id"])
+@HARNESSES
+def test_the_conversation_survives_its_runner(passable: Stack, harness: str) -> None:
+    api = passable.api
+    session = api.create(agent_id=api.agent_id(harness))
+    stream = passable.stream(session["id"])
     api.message(session["id"], "first")
     wait_for(lambda: stream.types().count("response.completed") == 1, seconds=SECONDS, what="the turn")
     before = texts(api.items(session["id"]), "assistant")
 
-    for process in processes_at_home(model_stack.home):
+    for process in processes_at_home(passable.home):
         if runs(process, "omnigent.runner"):
             process.kill()
     wait_for(
