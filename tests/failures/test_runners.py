@@ -142,7 +142,7 @@ def test_an_answer_to_a_runner_that_hangs_for_long_is_heard_when_it_goes_on(stac
         # Nobody knows yet. Deliveries are tried in their order: when this one is given up the answer is, too.
         stack.api.message(session_id, "Count to 2")
         wait_for(
-            lambda: failure(stack, session_id) == "runner_unavailable",
+            lambda: "runner_unavailable" in errors(stack, session_id),
             seconds=SECONDS,
             what="nothing more tried",
             every=0.1,
@@ -159,9 +159,9 @@ def test_an_answer_to_a_runner_that_hangs_for_long_is_heard_when_it_goes_on(stac
         assert_same_as_items(stream.frames, items)
 
 
-def failure(stack: Stack, session_id: str) -> str:
-    """The code of what the session failed with; empty when it has not."""
-    return str((stack.api.snapshot(session_id)["last_task_error"] or {}).get("code", ""))
+def errors(stack: Stack, session_id: str) -> list[str]:
+    """The codes of what the conversation says has failed."""
+    return [item["code"] for item in of_type(stack.api.items(session_id), "error")]
 
 
 def is_online(stack: Stack, session_id: str) -> bool:
