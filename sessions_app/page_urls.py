@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from sessions_app.views import agents, creating, posting, sessions
+from sessions_app.views import agents, creating, files, posting, sessions
 
 urlpatterns = [
     path("", sessions.session_list, name="session-list"),
@@ -16,6 +16,7 @@ urlpatterns = [
     path("c/<str:session_id>/calls/<str:call_id>", sessions.call_fragment, name="call-fragment"),
     path("c/<str:session_id>/sub-agents", sessions.family_fragment, name="session-family"),
     path("c/<str:session_id>/agent", sessions.agent_fragment, name="session-agent-panel"),
+    path("c/<str:session_id>/files", files.session_files, name="session-files"),
     path("c/<str:session_id>/messages", posting.post_message, name="session-message"),
     path("c/<str:session_id>/interrupt", posting.interrupt, name="session-interrupt"),
     path(
