@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -189,7 +189,10 @@ def untold(runner_id: str) -> QuerySet[Elicitation]:
     void = Q(Exists(lost), status=ElicitationStatus.CANCELLED)
     # What a person says about other actions that a policy holds is not told: the server goes on by itself.
     is_told = Q(held_kind__in=("", HeldKind.TOOL, HeldKind.CALL))
-    answered = Q(is_told, ~Q(resolved_by=""), status__in=outbox.VERDICTS)
+    # A runner that was made after the question has not asked it: one launched for the answer asks anew.
+    began = Runner.objects.filter(public_id=runner_id).values("created_at")[:1]
+    is_its_own = Q(created_at__gte=Subquery(began))
+    answered = Q(is_told, is_its_own, ~Q(resolved_by=""), status__in=outbox.VERDICTS)
     return Elicitation.objects.filter(void | answered, session__runner_id=runner_id).order_by("pk")
 
 
