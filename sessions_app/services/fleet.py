@@ -169,13 +169,7 @@ def come_back(runner_id: str) -> list[int]:
         with tick_of([question.session_id]) as tick:
             for session in tick.sessions.values():
                 if not Outbox.objects.filter(session=session, item_id=question.public_id).exists():
-                    verdicts.send(
-                        tick,
-                        session,
-                        elicitation_id=question.public_id,
-                        action=question.action,
-                        content=question.content,
-                    )
+                    verdicts.repeat(tick, session, question)
     return presence.sessions_of_runner(runner_id)
 
 

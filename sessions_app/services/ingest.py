@@ -262,13 +262,7 @@ def _ask(tick: Tick, session: Session, memory: Memory, event: events.Event) -> N
     answered = elicitations.ask(tick, session, event)
     if answered is not None:
         # The runner has parked again what it had parked before: the verdict stands.
-        verdicts.send(
-            tick,
-            session,
-            elicitation_id=answered.public_id,
-            action=answered.action,
-            content=answered.content,
-        )
+        verdicts.repeat(tick, session, answered)
 
 
 def _answered(tick: Tick, session: Session, memory: Memory, event: events.Event) -> None:

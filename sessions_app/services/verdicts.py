@@ -187,6 +187,11 @@ def send(tick: Tick, session: Session, *, elicitation_id: str, action: str, cont
     outbox.put(tick, session, OutboxKind.APPROVAL, body, item_id=elicitation_id)
 
 
+def repeat(tick: Tick, session: Session, row: Elicitation) -> None:
+    """Put the verdict that stands into the outbox again."""
+    send(tick, session, elicitation_id=row.public_id, action=row.action, content=row.content)
+
+
 def resolution(row: elicitations.Answered) -> Mapping[str, Any]:
     """The verdict that stands, as a later one is told."""
     found: Elicitation = row.row

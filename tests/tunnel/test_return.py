@@ -49,6 +49,13 @@ def app(process: Process) -> Any:
     return application()
 
 
+@pytest.fixture
+def impatient(process: Process, settings: Any) -> None:
+    """What cannot be delivered is given up almost at once."""
+    settings.OMNIGENT_LAUNCH_SECONDS = 0.1
+    process.launch_seconds = 0.1
+
+
 async def settled(process: Process, runner: FakeRunner, post: Post, *events: Json) -> Session:
     """A session that had begun to answer when its runner got lost, and that was given up."""
     session = await process.pool.run(make_session, runner_id=runner.runner_id, title="named")
@@ -214,11 +221,10 @@ async def test_a_question_that_was_void_is_closed_in_the_runner(
         assert (await runner.until_posted(3))["type"] == "message"
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_tool_result_that_could_not_be_delivered_in_time_waits_for_its_return(
-    process: Process, app: Any, post: Post, settings: Any
+    process: Process, app: Any, post: Post
 ) -> None:
-    settings.OMNIGENT_LAUNCH_SECONDS = 0.1
-    process.launch_seconds = 0.1
     async with FakeRunner(app) as runner:
         session = await process.pool.run(make_session, runner_id=runner.runner_id, title="named")
         await post(session, "Hi")
@@ -244,30 +250,53 @@ async def test_a_tool_result_that_could_not_be_delivered_in_time_waits_for_its_r
         await until(lambda: process.pool.run(lambda: not Outbox.objects.filter(session=session).exists()))
 
 
+async def answered_too_late(
+    process: Process, app: Any, runner: FakeRunner, post: Post, action: str
+) -> Session:
+    """A session whose question was answered while its runner was away, and that could not be told in time."""
+    session = await process.pool.run(make_session, runner_id=runner.runner_id, title="named")
+    await post(session, "Hi")
+    await runner.until_posted(1)
+    runner.emit(session.public_id, *BEGUN, call(state="in_progress"), question())
+    await runner.until_acked(session.public_id)
+    await runner.hang_up()
+    assert (await answer(app, session, action)).status == 202
+    await has_status(process, session, "failed")
+    await until(lambda: process.pool.run(lambda: not Outbox.objects.filter(session=session).exists()))
+    return session
+
+
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("action", ["accept", "decline"])
 async def test_an_answer_that_could_not_be_delivered_in_time_is_told_on_its_return(
-    process: Process, app: Any, post: Post, settings: Any, action: str
+    process: Process, app: Any, post: Post, action: str
 ) -> None:
-    settings.OMNIGENT_LAUNCH_SECONDS = 0.1
-    process.launch_seconds = 0.1
     async with FakeRunner(app) as runner:
-        session = await process.pool.run(make_session, runner_id=runner.runner_id, title="named")
-        await post(session, "Hi")
-        await runner.until_posted(1)
-        runner.emit(session.public_id, *BEGUN, call(state="in_progress"), question())
-        await runner.until_acked(session.public_id)
-        await runner.hang_up()
-        reply = await answer(app, session, action)
-        await has_status(process, session, "failed")
-        await until(lambda: process.pool.run(lambda: not Outbox.objects.filter(session=session).exists()))
+        session = await answered_too_late(process, app, runner, post, action)
 
         await runner.dial()
         told = await runner.until_posted(2)
 
-        assert reply.status == 202
         assert (told["type"], told["data"]["action"]) == ("approval", action)
         await until(lambda: process.pool.run(lambda: not Outbox.objects.filter(session=session).exists()))
         await runner.hang_up()
         await runner.dial()
         await post(session, "Go on")
         assert (await runner.until_posted(3))["type"] == "message"
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_runner_that_is_newer_than_the_question_is_not_told_of_the_answer(
+    process: Process, app: Any, post: Post
+) -> None:
+    async with FakeRunner(app) as runner:
+        session = await answered_too_late(process, app, runner, post, "accept")
+        async with FakeRunner(app) as another:
+            await process.pool.run(
+                lambda: Session.objects.filter(pk=session.pk).update(runner_id=another.runner_id)
+            )
+            await another.hang_up()
+            await another.dial()
+            await post(session, "Go on")
+
+            assert (await another.until_posted(1))["type"] == "message"
