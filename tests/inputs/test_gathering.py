@@ -195,6 +195,7 @@ def execute(statement: str) -> None:
 @pytest.mark.usefixtures("careful")
 def test_an_input_is_on_the_disk_and_streamed_text_need_not_be(loop: asyncio.AbstractEventLoop) -> None:
     feed = Feed()
+    [item] = items_of(1)
     seen: list[str] = []
 
     def look(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -205,8 +206,10 @@ def test_an_input_is_on_the_disk_and_streamed_text_need_not_be(loop: asyncio.Abs
     with connection.execute_wrapper(look):
         feed.take(text("streamed"))
         commit.commit([unit(feed, DELTA, loop)])
-        feed.take(text("streamed"))
+        commit.commit([unit(feed, item, loop)])
+        commit.commit([unit(feed, DELTA, loop), unit(feed, item, loop)])
         commit.commit([feed.unit(text("x")), unit(feed, DELTA, loop)])
+        commit.commit([feed.unit(text("x")), unit(feed, item, loop)])
 
     streamed, durable = ("1", "2") if connection.vendor == "sqlite" else ("off", "on")
-    assert seen == [streamed, durable, streamed, streamed, durable]
+    assert seen == [streamed, streamed, durable, durable, streamed, streamed, streamed, durable]
