@@ -14,7 +14,7 @@ from omnigent.ending import end
 from omnigent.version import VERSION
 from sessions_app.events.announcer import Announcer
 from sessions_app.events.broker import Broker
-from sessions_app.events.bus import Bus, NoBus, PostgresBus, RedisBus
+from sessions_app.events.bus import Bus, build_bus
 from sessions_app.events.writer import Writer
 from sessions_app.flows import returns
 from sessions_app.flows.deliver import Deliveries
@@ -175,15 +175,6 @@ def prepare_writer_connection() -> None:
             cursor.execute(f"PRAGMA synchronous={settings.OMNIGENT_WRITER_SYNCHRONOUS}")
         elif not settings.OMNIGENT_WRITER_SYNCHRONOUS_COMMIT:
             cursor.execute("SET synchronous_commit TO off")
-
-
-def build_bus() -> Bus:
-    """The bus that the settings name: Redis, PostgreSQL's own, or none for one process alone."""
-    if settings.REDIS_URL:
-        return RedisBus(settings.REDIS_URL)
-    if connection.vendor == "postgresql":
-        return PostgresBus(settings.DATABASE_URL)
-    return NoBus()
 
 
 def build_process(address: str) -> Process:
