@@ -1,17 +1,16 @@
 """A whole server in this process, in each of the modes that know several people."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
 import pytest
-from django.apps import apps
 from pytest_django import Settings
 
 from omnigent.accounts.gate import Gate
 from omnigent.asgi import Router
-from sessions_app.process import Process, build_process
+from sessions_app.process import Process
 from tests.accounts.people import client_at
+from tests.stream.servers import running
 
 
 @pytest.fixture
@@ -33,13 +32,8 @@ def proxied(settings: Settings) -> Settings:
 @pytest.fixture
 async def process(transactional_db: None) -> AsyncIterator[Process]:
     """What a server process has once, started on the test's loop."""
-    config: Any = apps.get_app_config("sessions_app")
-    running = build_process("http://127.0.0.1:9")
-    config.process = running
-    await running.start()
-    yield running
-    await running.stop()
-    config.process = None
+    async with running() as process:
+        yield process
 
 
 @pytest.fixture

@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 import pytest
-from django.apps import apps
 from pytest_django import Settings
 
 from omnigent.accounts.gate import Gate
 from omnigent.asgi import Router
 from sessions_app.access_table import SAFE, SOCKET, TABLE, Needs, Row, Who, refusal
-from sessions_app.process import Process, build_process
+from sessions_app.process import Process
 from sessions_app.routing import ROUTES
 from tests.contract.calling import Reply, handshake, request
 from tests.contract.people import (
@@ -27,6 +26,7 @@ from tests.contract.people import (
     upload,
 )
 from tests.contract.test_document import api_routes, methods_of
+from tests.stream.servers import running
 
 REFUSED = frozenset({401, 403, 404})
 NO_SESSION = "conv_" + "0" * 32
@@ -71,13 +71,8 @@ LAST = ("/v1/password", "/v1/logout")
 async def process(transactional_db: None, settings: Settings) -> AsyncIterator[Process]:
     """A server where people log in, started on the test's loop."""
     settings.OMNIGENT_AUTH_MODE = "accounts"
-    config: Any = apps.get_app_config("sessions_app")
-    running = build_process("http://127.0.0.1:9")
-    config.process = running
-    await running.start()
-    yield running
-    await running.stop()
-    config.process = None
+    async with running() as process:
+        yield process
 
 
 def test_every_api_route_and_method_has_a_row_and_every_row_a_route() -> None:

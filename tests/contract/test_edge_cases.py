@@ -5,17 +5,17 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
-from django.apps import apps
 from pytest_django import Settings
 
 from omnigent.accounts.gate import Gate
 from omnigent.asgi import Router
 from sessions_app.access_table import Who
 from sessions_app.models import Comment, File, Grant, Item, Session
-from sessions_app.process import Process, build_process
+from sessions_app.process import Process
 from tests.contract.calling import Reply, request
 from tests.contract.people import Credentials, Things, child_of, make_people, question
 from tests.factories import user_said
+from tests.stream.servers import running
 
 
 class Server:
@@ -39,14 +39,8 @@ class Server:
 async def server(transactional_db: None, settings: Settings) -> AsyncIterator[Server]:
     """A server where people log in, started on the test's loop."""
     settings.OMNIGENT_AUTH_MODE = "accounts"
-    config: Any = apps.get_app_config("sessions_app")
-    running = build_process("http://127.0.0.1:9")
-    config.process = running
-    await running.start()
-    made = Server(running, await running.pool.run(make_people))
-    yield made
-    await running.stop()
-    config.process = None
+    async with running() as process:
+        yield Server(process, await process.pool.run(make_people))
 
 
 @pytest.fixture

@@ -6,25 +6,21 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from django.apps import apps
 from django.test import Client
 
 from omnigent.accounts.identity import Principal
 from omnigent.errors import OmnigentError
 from sessions_app.models import Session
-from sessions_app.process import Process, build_process
+from sessions_app.process import Process
 from sessions_app.views.creating import NewSession, read_form
 from tests.dashboard import factories as make
+from tests.stream.servers import running
 
 
 @pytest.fixture
 async def process(transactional_db: None) -> AsyncIterator[Process]:
-    config: Any = apps.get_app_config("sessions_app")
-    config.process = build_process("127.0.0.1:0")
-    await config.process.start()
-    yield config.process
-    await config.process.stop()
-    config.process = None
+    async with running() as process:
+        yield process
 
 
 async def submit(**fields: str) -> tuple[int, dict[bytes, bytes], str]:

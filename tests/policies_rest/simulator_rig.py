@@ -7,20 +7,18 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-from django.apps import apps
 from django.utils import timezone
 
-from omnigent.accounts.gate import Gate
 from omnigent.accounts.models import User
 from omnigent.accounts.principal import Scope
 from omnigent.accounts.services import tokens
-from omnigent.asgi import Router
 from policies_app.services.decisions import NewDecision
 from sessions_app.models import Session
-from sessions_app.process import Process, build_process
+from sessions_app.process import Process
 from tests.factories import make_session
 from tests.policies_rest.log import new
 from tests.policies_rest.people import ASK, BLOCK_SKILLS, MAX_CALLS
+from tests.stream.servers import application, running
 
 BASE = "http://127.0.0.1:6767"
 SIMULATIONS = "/v1/policy-simulations"
@@ -78,15 +76,12 @@ class Rig:
 @asynccontextmanager
 async def served() -> AsyncIterator[Rig]:
     """A server process on the test's loop."""
-    config: Any = apps.get_app_config("sessions_app")
-    running = build_process("http://127.0.0.1:9")
-    config.process = running
-    await running.start()
-    transport = httpx.ASGITransport(app=Gate(Router()), client=("127.0.0.1", 50000))
-    async with httpx.AsyncClient(transport=transport, base_url=BASE, timeout=60) as client:
-        yield Rig(running, client)
-    await running.stop()
-    config.process = None
+    transport = httpx.ASGITransport(app=application(), client=("127.0.0.1", 50000))
+    async with (
+        running() as process,
+        httpx.AsyncClient(transport=transport, base_url=BASE, timeout=60) as client,
+    ):
+        yield Rig(process, client)
 
 
 def tool(name: str = "fetch", /, **arguments: Any) -> dict[str, Any]:

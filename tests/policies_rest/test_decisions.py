@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
@@ -21,9 +20,10 @@ from omnigent.asgi import Router
 from policies_app.models import Decision
 from policies_app.services import decision_pages
 from policies_app.services.decision_pages import DecisionQuery
-from sessions_app.process import Process, build_process
+from sessions_app.process import Process
 from tests.error_shape import assert_error, assert_invalid
 from tests.policies_rest.log import START, append, fill, hash_as_an_auditor_does, new
+from tests.stream.servers import running
 
 URL = "/v1/policy-decisions"
 BASE = "http://127.0.0.1:6767"
@@ -32,13 +32,8 @@ BASE = "http://127.0.0.1:6767"
 @pytest.fixture
 async def process(transactional_db: None) -> AsyncIterator[Process]:
     """What a server process has once, started on the test's loop."""
-    config: Any = apps.get_app_config("sessions_app")
-    running = build_process("http://127.0.0.1:9")
-    config.process = running
-    await running.start()
-    yield running
-    await running.stop()
-    config.process = None
+    async with running() as process:
+        yield process
 
 
 @pytest.fixture

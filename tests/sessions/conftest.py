@@ -2,32 +2,26 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
 import pytest
-from django.apps import apps
 from django.test import Client
 
 from agents_app.models import Agent
 from omnigent.accounts.gate import Gate
 from omnigent.asgi import Router
-from sessions_app.process import Process, build_process
+from sessions_app.process import Process
 from sessions_app.services import presence
 from tests.factories import make_agent
 from tests.sessions.fake_host import HOST, FakeHost, connected, default_handlers
+from tests.stream.servers import running
 
 
 @pytest.fixture
 async def process(transactional_db: None) -> AsyncIterator[Process]:
     """What a server process has once, started on the test's loop."""
-    config: Any = apps.get_app_config("sessions_app")
-    running = build_process("http://127.0.0.1:9")
-    config.process = running
-    await running.start()
-    yield running
-    await running.stop()
-    config.process = None
+    async with running() as process:
+        yield process
 
 
 @pytest.fixture
