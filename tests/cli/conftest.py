@@ -7,17 +7,15 @@ import pytest
 
 from tests.cli.commands import Shell
 from tests.cli.terminal import Terminals
-from tests.e2e.stack import Flavour, Stack, running_stack
+from tests.e2e.live import live, show_logs
+from tests.e2e.stack import Stack
 from tests.services.processes import private_directory
 
 
 @pytest.fixture(scope="session")
 def live_stack() -> Iterator[Stack]:
     """One server on SQLite with a host."""
-    with (
-        private_directory("cli") as directory,
-        running_stack(Flavour(name="cli", server="daphne", replicas=1), directory) as stack,
-    ):
+    with live("cli") as stack:
         yield stack
 
 
@@ -25,11 +23,8 @@ def live_stack() -> Iterator[Stack]:
 def pytest_runtest_makereport(
     item: pytest.Function, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the end of every process's log under a failure."""
     report = yield
-    stack = getattr(item, "funcargs", {}).get("live_stack")
-    if report.failed and stack is not None:
-        report.sections.append(("processes", stack.logs()))
+    show_logs(report, item)
     return report
 
 

@@ -5,17 +5,14 @@ from collections.abc import AsyncIterator, Generator, Iterator
 import pytest
 
 from omnigent_client import OmnigentClient
-from tests.e2e.stack import Flavour, Stack, running_stack
-from tests.services.processes import private_directory
+from tests.e2e.live import live, show_logs
+from tests.e2e.stack import Stack
 
 
 @pytest.fixture(scope="session")
 def live_stack() -> Iterator[Stack]:
     """One server on SQLite with a host."""
-    with (
-        private_directory("client") as directory,
-        running_stack(Flavour(name="client", server="daphne", replicas=1), directory) as stack,
-    ):
+    with live("client") as stack:
         yield stack
 
 
@@ -23,11 +20,8 @@ def live_stack() -> Iterator[Stack]:
 def pytest_runtest_makereport(
     item: pytest.Function, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the end of every process's log under a failure."""
     report = yield
-    stack = getattr(item, "funcargs", {}).get("live_stack")
-    if report.failed and stack is not None:
-        report.sections.append(("processes", stack.logs()))
+    show_logs(report, item)
     return report
 
 

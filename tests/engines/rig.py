@@ -12,16 +12,13 @@ import pytest
 from omnigent.runner.harnesses.base import (
     ModelError,
     ModelRequest,
-    ReasoningDelta,
-    Retry,
-    SampleEvent,
     TextDelta,
     ToolSchema,
-    Usage,
 )
 from omnigent.runner.harnesses.engine import Engine, EngineSettings
 from tests.engines.desk import ScriptedDesk
 from tests.model_server import Call, ModelServer
+from tests.runner.outcome import Outcome
 
 DEADLINE = 45.0
 LOOKUP = ToolSchema(
@@ -58,34 +55,6 @@ class Subject:
     processes: Callable[[Engine], Sequence[int]] = lambda engine: ()
     server: Callable[[], ModelServer] = ModelServer
     lacks: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(kw_only=True, slots=True)
-class Outcome:
-    """What a consumer saw of a turn."""
-
-    events: list[SampleEvent] = field(default_factory=list)
-    error: ModelError | None = None
-
-    @property
-    def text(self) -> str:
-        return "".join(event.text for event in self.events if isinstance(event, TextDelta))
-
-    @property
-    def reasoning(self) -> str:
-        return "".join(event.text for event in self.events if isinstance(event, ReasoningDelta))
-
-    @property
-    def retries(self) -> list[Retry]:
-        return [event for event in self.events if isinstance(event, Retry)]
-
-    @property
-    def usages(self) -> list[Usage]:
-        return [event for event in self.events if isinstance(event, Usage)]
-
-    @property
-    def code(self) -> str:
-        return self.error.code if self.error else ""
 
 
 def said(role: str, text: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from omnigent.runner.harnesses.base import (
@@ -11,14 +11,10 @@ from omnigent.runner.harnesses.base import (
     ModelError,
     ModelRequest,
     ModelSettings,
-    ReasoningDelta,
-    Retry,
-    SampleEvent,
-    TextDelta,
-    ToolCall,
     ToolSchema,
 )
 from omnigent.runner.harnesses.retry import RetryLoop
+from tests.runner.outcome import Outcome
 
 NOW = 1_700_000_000.0
 DEADLINE = 30.0
@@ -45,35 +41,6 @@ class Subject:
     exchanges: Callable[[Mapping[str, Any]], list[tuple[str, str]]]
     broken_kind: str
     wrong_shape: bytes
-
-
-@dataclass(kw_only=True, slots=True)
-class Outcome:
-    """What a consumer saw of a sample."""
-
-    events: list[SampleEvent] = field(default_factory=list)
-    error: ModelError | None = None
-    waits: list[float] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        return "".join(event.text for event in self.events if isinstance(event, TextDelta))
-
-    @property
-    def reasoning(self) -> str:
-        return "".join(event.text for event in self.events if isinstance(event, ReasoningDelta))
-
-    @property
-    def calls(self) -> list[ToolCall]:
-        return [event for event in self.events if isinstance(event, ToolCall)]
-
-    @property
-    def retries(self) -> list[Retry]:
-        return [event for event in self.events if isinstance(event, Retry)]
-
-    @property
-    def code(self) -> str:
-        return self.error.code if self.error else ""
 
 
 def user(text: str) -> dict[str, Any]:
