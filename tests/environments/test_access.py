@@ -1,19 +1,18 @@
 """Who may look into a session's workspace, write to it and run commands there, of many users."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from omnigent.accounts.gate import Gate
-from omnigent.accounts.models import User
-from sessions_app.models import Grant, Session
+from sessions_app.models import Session
 from sessions_app.process import Process
-from tests.accounts.people import bearer, make_person, token_for
 from tests.environments.workspace import SECRET, Workspace, address, ask
-from tests.factories import make_runner, make_session
+from tests.factories import make_session
 from tests.tunnel.fake_runner import FakeRunner
+from tests.tunnel.shared_session import headers_of, owners_runner, shared_session
 
-LEVELS = {"rita": 1, "edgar": 2, "mona": 3}
 PEOPLE = ("sven", "rita", "edgar", "mona", "olga")
 WRITTEN, COMMAND = b'{"content":"x"}', b'{"command":"ls"}'
 ROUTES = {
@@ -45,31 +44,16 @@ def many_users(settings: Any) -> None:
 
 
 @pytest.fixture
-async def runner(process: Process, app: Gate) -> Any:
+async def runner(process: Process, app: Gate) -> AsyncIterator[FakeRunner]:
     """The owner's runner."""
-    await process.pool.run(lambda: (make_person("olga"), make_runner("secret", owner="olga", online=False)))
-    async with FakeRunner(app, token="secret") as runner:
+    async with owners_runner(process, app) as runner:
         yield runner
 
 
 @pytest.fixture
 async def session(process: Process, runner: FakeRunner) -> Session:
     """The owner's session, which others may do something with."""
-
-    def make() -> Session:
-        session = make_session(owner="olga", runner_id=runner.runner_id)
-        for name, level in LEVELS.items():
-            Grant.objects.create(session=session, user_id=name, level=level)
-        return session
-
-    return await process.pool.run(make)
-
-
-async def headers_of(process: Process, name: str) -> dict[str, str]:
-    def make() -> str:
-        return token_for(User.objects.filter(username=name).first() or make_person(name))
-
-    return bearer(await process.pool.run(make))
+    return await shared_session(process, runner)
 
 
 async def test_levels_decide(process: Process, app: Gate, workspace: Workspace, session: Session) -> None:

@@ -6,18 +6,17 @@ from typing import Any
 import pytest
 
 from omnigent.accounts.gate import Gate
-from omnigent.accounts.models import AccessToken, User
+from omnigent.accounts.models import AccessToken
 from omnigent.accounts.services.revocation import revoke_token
 from sessions_app.models import Grant, Session
 from sessions_app.process import Process
-from tests.accounts.people import ORIGIN, bearer, client_at, log_in, make_person, token_for
+from tests.accounts.people import ORIGIN, bearer, client_at, log_in
 from tests.api_plumbing.asgi_client import call
-from tests.factories import make_runner, make_session
 from tests.stream.servers import until
 from tests.tunnel.fake_runner import FakeRunner
+from tests.tunnel.shared_session import headers_of, owners_runner, shared_session
 from tests.tunnel.viewing import TERMINAL_ID, Screen, Viewer, path_of
 
-LEVELS = {"rita": 1, "edgar": 2, "mona": 3}
 LOOKS = "?read_only=true"
 
 
@@ -29,28 +28,13 @@ def many_users(settings: Any) -> None:
 
 @pytest.fixture
 async def runner(process: Process, app: Gate) -> AsyncIterator[FakeRunner]:
-    await process.pool.run(lambda: (make_person("olga"), make_runner("secret", owner="olga", online=False)))
-    async with FakeRunner(app, token="secret") as runner:
+    async with owners_runner(process, app) as runner:
         yield runner
 
 
 @pytest.fixture
 async def session(process: Process, runner: FakeRunner) -> Session:
-    def make() -> Session:
-        session = make_session(owner="olga", runner_id=runner.runner_id)
-        for name, level in LEVELS.items():
-            Grant.objects.create(session=session, user_id=name, level=level)
-        return session
-
-    return await process.pool.run(make)
-
-
-async def headers_of(process: Process, name: str, *scopes: str) -> dict[str, str]:
-    def make() -> str:
-        person = User.objects.filter(username=name).first() or make_person(name)
-        return token_for(person, *scopes)
-
-    return bearer(await process.pool.run(make))
+    return await shared_session(process, runner)
 
 
 @pytest.mark.parametrize(
