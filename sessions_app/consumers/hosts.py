@@ -46,15 +46,18 @@ class HostConsumer(HttpConsumer):
 
         await self.json(HTTPStatus.OK, await self.unless_disconnected(found()))
 
-    async def change(self, raw: bytes, work: Work) -> None:
+    def receipts(self, raw: bytes) -> Receipts:
+        """The receipt of this request, whose body is `raw`."""
+        keys = header_values(self.scope, KEY_HEADER)
+        key = None if not keys else keys[0].decode("latin-1") if len(keys) == 1 else ""
+        return Receipts(key, f"{self.scope['method']} {self.scope['path']}\n".encode() + raw)
+
+    async def change(self, receipts: Receipts, work: Work) -> None:
         """Answer with what the work makes; under the same key it is made once."""
 
         async def made() -> Answer:
             return Answer(HTTPStatus.OK, orjson.dumps(await work()))
 
-        keys = header_values(self.scope, KEY_HEADER)
-        key = None if not keys else keys[0].decode("latin-1") if len(keys) == 1 else ""
-        receipts = Receipts(key, f"{self.scope['method']} {self.scope['path']}\n".encode() + raw)
         answer = await keyed.once(self.process, self.principal, receipts, made)
         await self.json(answer.status, answer.body)
 
@@ -65,7 +68,12 @@ class LaunchRunnerConsumer(HostConsumer):
     async def handle(self) -> None:
         raw = await self.body()
         body = parse(LaunchOnHost, raw)
-        await self.change(raw, lambda: hosting.launch_runner(self.process, self.principal, self.named, body))
+        receipts = self.receipts(raw)
+
+        async def launch() -> Mapping[str, Any]:
+            return await hosting.launch_runner(self.process, self.principal, self.named, body, receipts)
+
+        await self.change(receipts, launch)
 
 
 class ListDirectoryConsumer(HostConsumer):
@@ -89,7 +97,7 @@ class CreateDirectoryConsumer(HostConsumer):
         async def make() -> Mapping[str, Any]:
             return await hosting.create_directory(self.process, await self.host(), path)
 
-        await self.change(raw, make)
+        await self.change(self.receipts(raw), make)
 
 
 class ListWorktreesConsumer(HostConsumer):
@@ -117,7 +125,7 @@ class RefreshHarnessesConsumer(HostConsumer):
             found = await self.process.pool.run(hosts.refreshing, self.principal, self.named)
             return await hosting.refresh_harnesses(self.process, found.public_id)
 
-        await self.change(await self.body(), probe)
+        await self.change(self.receipts(await self.body()), probe)
 
 
 def rooted(path: str) -> str:

@@ -10,7 +10,8 @@ from omnigent.protocol.codec import dump
 from omnigent.spec import harnesses
 from sessions_app.bodies import LaunchOnHost, ListHostDirectory
 from sessions_app.flows import launch, placing, worktrees
-from sessions_app.services import hosting, hosts, presence, rules
+from sessions_app.services import hosting, hosts, launching, presence, rules
+from sessions_app.services.receipts import Receipts
 
 if TYPE_CHECKING:
     from sessions_app.process import Process
@@ -27,10 +28,12 @@ MAX_MESSAGE = 2000
 
 
 async def launch_runner(
-    process: "Process", principal: Principal, host_text: str, body: LaunchOnHost
+    process: "Process", principal: Principal, host_text: str, body: LaunchOnHost, receipts: Receipts
 ) -> dict[str, Any]:
     """Place a session on a host and launch its runner there. When that fails the session is where it was."""
-    wish = await process.pool.run(hosting.check, principal, host_text, body)
+    wish = await process.pool.run(hosting.check, principal, host_text, body, receipts)
+    if wish.is_made:
+        return await _launched(process, wish)
     try:
         place = await placing.existing(
             process, wish.host_id, body.workspace, body.git, session_id=body.session_id
@@ -38,7 +41,7 @@ async def launch_runner(
     except OmnigentError as error:
         raise _as_of_host(error) from None
     try:
-        bound = await process.pool.run(hosting.bind, wish, place)
+        bound = await process.pool.run(hosting.bind, wish, place, receipts)
     except OmnigentError:
         await worktrees.take_back(process, wish.host_id, place, body.git)
         raise
@@ -46,12 +49,27 @@ async def launch_runner(
     try:
         await launch.start(process, bound.launch)
     except OmnigentError as error:
-        await process.pool.run(hosting.restore, bound)
+        await process.pool.run(hosting.restore, bound, receipts)
         if error.status == HTTPStatus.GATEWAY_TIMEOUT:
             # It may have been started all the same, and nobody knows it.
             process.spawn(launch.stop_runner(process, wish.host_id, runner_id))
         await worktrees.take_back(process, wish.host_id, place, body.git)
         raise _as_of_host(error) from None
+    return {"runner_id": runner_id, "status": "launching"}
+
+
+async def _launched(process: "Process", wish: hosting.Wish) -> dict[str, Any]:
+    """The runner of a session that a server bound before it died; another one if it never came to be."""
+    runner_id = wish.instead_of
+    standing = await process.pool.run(launching.standing, wish.session_pk)
+    if not standing.has_connected and not await launch.is_alive(process, wish.host_id, runner_id):
+        try:
+            plan = await launch.launch(process, wish.session_pk, instead_of=runner_id)
+        except OmnigentError as error:
+            raise _as_of_host(error) from None
+        if plan is None:
+            standing = await process.pool.run(launching.standing, wish.session_pk)
+        runner_id = plan.runner_id if plan else standing.runner_id
     return {"runner_id": runner_id, "status": "launching"}
 
 

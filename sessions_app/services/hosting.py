@@ -24,6 +24,7 @@ from sessions_app.services import (
 from sessions_app.services.access import Level
 from sessions_app.services.hosts import Place
 from sessions_app.services.launching import Launch
+from sessions_app.services.receipts import Receipts
 from sessions_app.services.sessions import write_labels
 from sessions_app.services.tick import tick_of
 
@@ -33,12 +34,16 @@ PLACED = ("runner_id", "host_id", "workspace", "git_branch")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wish:
-    """A launch that may be made: of which session, where, and instead of which runner, which is gone."""
+    """A launch that may be made: of which session, where, and instead of which runner, which is gone.
+
+    With `is_made` an earlier attempt of the same request has bound that runner already.
+    """
 
     session_pk: int
     session_id: str
     host_id: str
     instead_of: str
+    is_made: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +57,7 @@ class Bound:
     worktree: str | None
 
 
-def check(principal: Principal, host_text: str, body: LaunchOnHost) -> Wish:
+def check(principal: Principal, host_text: str, body: LaunchOnHost, receipts: Receipts) -> Wish:
     """What the caller may launch there. Raises 404, 403 and 409 for the host, 404 and 403 for the session,
     400 while it has a runner, 410 without its agent, 412 without its harness.
     """
@@ -62,7 +67,8 @@ def check(principal: Principal, host_text: str, body: LaunchOnHost) -> Wish:
     if session is None:
         raise access.not_found()
     messages.require_agent(session)
-    if _has_runner(session):
+    is_made = bool(receipts.resource)
+    if _has_runner(session) and not is_made:
         raise rules.invalid(BOUND)
     harness = session.harness_override or (session.agent.harness if session.agent else "") or ""
     harness_readiness.require(host, harness)
@@ -71,6 +77,7 @@ def check(principal: Principal, host_text: str, body: LaunchOnHost) -> Wish:
         session_id=session.public_id,
         host_id=host.public_id,
         instead_of=session.runner_id,
+        is_made=is_made,
     )
 
 
@@ -83,7 +90,7 @@ def _has_runner(session: Session) -> bool:
     return standing.is_online or standing.is_starting or may_return
 
 
-def bind(wish: Wish, place: Place) -> Bound:
+def bind(wish: Wish, place: Place, receipts: Receipts) -> Bound:
     """Place the session, and all of its tree that shared its runner, and mint their new runner.
 
     A failure of the old one is forgiven and a message that nobody answered is delivered. Raises 400 when
@@ -106,6 +113,7 @@ def bind(wish: Wish, place: Place) -> Bound:
         launch = launching.prepare(wish.session_pk, instead_of=wish.instead_of)
         if launch is None:
             raise rules.invalid(BOUND)
+        receipts.note(launch.runner_id)
         with tick_of([wish.session_pk]) as tick:
             turns.forgive(tick, tick.sessions[wish.session_pk])
             recovery.deliver_unanswered(tick, tick.sessions[wish.session_pk])
@@ -127,9 +135,10 @@ def _label(session: Session, host_id: str, place: Place) -> Mapping[str, str | N
     return {} if session.host_id == host_id else {rules.WORKTREE: None}
 
 
-def restore(bound: Bound) -> None:
+def restore(bound: Bound, receipts: Receipts) -> None:
     """Nothing was launched: what still waits for that runner is placed as it was before."""
     with tick_of(bound.before) as tick:
+        receipts.note("")
         for session in tick.sessions.values():
             if session.runner_id == bound.launch.runner_id:
                 for name, value in zip(PLACED, bound.before[session.pk], strict=True):

@@ -158,7 +158,8 @@ class Receipts:
             …
             receipts.record(202, answer)
 
-    A write that goes on after the transaction records its answer when it is done, or releases the key.
+    A write that goes on after the transaction records its answer when it is done, or releases the key. It may
+    note what it has made by then: `resource` is what an attempt that came to no end has noted.
     `part` counts the writes of a batch: the first one holds the key itself, the others keys made of it.
     """
 
@@ -167,6 +168,7 @@ class Receipts:
         self._asked_for = asked_for
         self._part = part
         self._claimed: Claim | None = None
+        self.resource = ""
 
     @contextmanager
     def replayed(self, principal: Principal) -> Iterator[Mapping[str, Any] | None]:
@@ -174,6 +176,7 @@ class Receipts:
         with transaction.atomic():
             self._claimed = self._claim(principal)
             known = UNKNOWN if self._claimed is None else take(self._claimed)
+            self.resource = known.resource
             yield None if known.answer is None else orjson.loads(known.answer.body)
 
     def is_answered(self, principal: Principal) -> bool:
@@ -193,6 +196,13 @@ class Receipts:
     def record(self, status: int, answer: Mapping[str, Any]) -> None:
         """Keep the answer."""
         settle(self._claimed, Answer(status, orjson.dumps(answer)))
+
+    def note(self, resource: str) -> None:
+        """Keep the name of what the caller's transaction makes, for a retry after a crash."""
+        if self._claimed is not None:
+            Receipt.objects.filter(caller=self._claimed.caller, key=self._claimed.key).update(
+                resource=resource
+            )
 
     def renew(self) -> None:
         """The write is still under way: it counts as such for another while."""

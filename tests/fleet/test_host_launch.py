@@ -12,20 +12,12 @@ from sessions_app.models import Host, Runner, SessionLabel
 from sessions_app.services import rules
 from tests.error_shape import assert_error
 from tests.factories import label, make_child, make_host, make_runner, make_session, user_said
+from tests.fleet.launching import REFUSED, URL, launch
 from tests.inputs.fake_host import FakeHost as LaunchingHost
 from tests.inputs.fake_runner import turn
 from tests.inputs.rig import Rig
 from tests.inputs.waiting import eventually, until
 from tests.sessions.fake_host import HOST, FakeHost, failing
-
-URL = f"/v1/hosts/{HOST}/runners"
-REFUSED = host_frames.LaunchRunnerResult(request_id="", status="")
-
-
-async def launch(rig: Rig, session_id: str, *, key: str = "", **fields: Any) -> Any:
-    """Ask for a runner on the host."""
-    body = {"session_id": session_id, "workspace": "/repo", **fields}
-    return await rig.http.post(URL, json=body, headers={"Idempotency-Key": key} if key else {})
 
 
 async def test_a_session_is_placed_and_its_runner_dials_in(rig: Rig, launcher: LaunchingHost) -> None:
@@ -270,26 +262,6 @@ async def test_a_host_without_the_harness_is_refused_before_it_is_asked(rig: Rig
 
     assert_error(await launch(rig, session_id), 412, "harness_not_configured")
     assert host.asked == []
-
-
-async def test_a_retry_under_one_key_launches_once(rig: Rig, host: FakeHost) -> None:
-    session_id = await rig.session()
-
-    first, again = await launch(rig, session_id, key="k"), await launch(rig, session_id, key="k")
-
-    assert (first.status_code, first.content) == (again.status_code, again.content)
-    assert len(host.asked_for(host_frames.LaunchRunner)) == 1
-
-
-async def test_a_bad_launch_may_be_tried_again_under_its_key(rig: Rig, host: FakeHost) -> None:
-    session_id = await rig.session()
-    good = host.handlers[host_frames.LaunchRunner]
-    host.handlers[host_frames.LaunchRunner] = failing(REFUSED, "busy")
-
-    assert_error(await launch(rig, session_id, key="k"), 502, "internal_error")
-    host.handlers[host_frames.LaunchRunner] = good
-
-    assert (await launch(rig, session_id, key="k")).status_code == 200
 
 
 @pytest.mark.parametrize("word", ["dead", "unknown"])
