@@ -9,7 +9,7 @@ from django.db import transaction
 from omnigent.accounts.identity import Principal
 from sessions_app.bodies import LaunchOnHost
 from sessions_app.events import publish
-from sessions_app.models import Session, SessionLabel, TunnelKind
+from sessions_app.models import Runner, Session, SessionLabel, TunnelKind
 from sessions_app.services import (
     access,
     harness_readiness,
@@ -136,9 +136,13 @@ def _label(session: Session, host_id: str, place: Place) -> Mapping[str, str | N
 
 
 def restore(bound: Bound, receipts: Receipts) -> None:
-    """Nothing was launched: what still waits for that runner is placed as it was before."""
+    """Nothing was launched: what still waits for that runner is placed as it was before.
+
+    Where the host could not say so, the runner may be there after all; its token is good for nothing now.
+    """
     with tick_of(bound.before) as tick:
         receipts.note("")
+        Runner.objects.filter(public_id=bound.launch.runner_id).update(revoked_at=tick.now)
         for session in tick.sessions.values():
             if session.runner_id == bound.launch.runner_id:
                 for name, value in zip(PLACED, bound.before[session.pk], strict=True):

@@ -8,13 +8,15 @@ import pytest
 from django.utils import timezone
 
 from omnigent.protocol import host_frames
+from sessions_app.consumers.runner import BAD_TOKEN
 from sessions_app.models import Host, Runner, SessionLabel
 from sessions_app.services import rules
+from tests.api_plumbing.asgi_client import Socket
 from tests.error_shape import assert_error
 from tests.factories import label, make_child, make_host, make_runner, make_session, user_said
 from tests.fleet.launching import REFUSED, URL, launch
 from tests.inputs.fake_host import FakeHost as LaunchingHost
-from tests.inputs.fake_runner import turn
+from tests.inputs.fake_runner import FakeRunner, turn
 from tests.inputs.rig import Rig
 from tests.inputs.waiting import eventually, until
 from tests.sessions.fake_host import HOST, FakeHost, failing
@@ -205,6 +207,20 @@ async def test_a_host_that_does_not_answer_the_launch_is_told_to_end_it(rig: Rig
     assert stop.runner_id == (await rig.run(lambda: Runner.objects.get().public_id))
     assert ask.session_id == session_id
     assert (await rig.row(session_id)).runner_id == ""
+
+
+async def test_a_runner_that_comes_to_be_after_its_launch_was_given_up_is_refused(
+    rig: Rig, launcher: LaunchingHost
+) -> None:
+    session_id = await rig.session()
+    launcher.reply = lambda ask: {"status": "failed", "error": "too slow"}
+    assert_error(await launch(rig, session_id), 502, "internal_error")
+
+    late = FakeRunner(rig.door, token=launcher.launches[0].binding_token)
+    path = f"/v1/runners/{late.runner_id}/tunnel"
+    async with Socket(rig.door, path, headers=late.headers) as socket:
+        assert (await socket.next())["type"] == "websocket.accept"
+        assert (await socket.next())["code"] == BAD_TOKEN
 
 
 @pytest.mark.parametrize(
