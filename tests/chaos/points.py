@@ -28,6 +28,7 @@ VERDICT = touching("UPDATE", "sessions_app_elicitation")
 DECISION = touching("INSERT INTO", "policies_app_decision")
 HELD = touching("INSERT INTO", "sessions_app_heldaction")
 HELD_CHANGE = touching("UPDATE", "sessions_app_heldaction")
+RUNNER = touching("INSERT INTO", "sessions_app_runner")
 OUTBOX_ENTRY = touching("INSERT INTO", "sessions_app_outbox")
 OUTBOX_CLAIM = touching("UPDATE", "sessions_app_outbox")
 OUTBOX_END = touching("DELETE FROM", "sessions_app_outbox")
@@ -37,6 +38,7 @@ EVENTS = posting("/v1/sessions/*/events")
 RESOLVE = posting("/v1/sessions/*/elicitations/*/resolve")
 TOOL_GATE = posting("/v1/sessions/*/mcp")
 EVALUATE = posting("/v1/sessions/*/policies/evaluate")
+LAUNCH = posting("/v1/hosts/*/runners")
 PATCH = r"^PATCH /v1/sessions/[^/]+$"
 DELETE = r"^DELETE /v1/sessions/[^/]+$"
 

@@ -21,12 +21,14 @@ from tests.chaos.points import (
     HELD_CHANGE,
     ITEM,
     LABEL,
+    LAUNCH,
     LOG,
     OUTBOX_ENTRY,
     PATCH,
     RECEIPT,
     REMOVAL,
     RESOLVE,
+    RUNNER,
     SESSION,
     TOOL_GATE,
     VERDICT,
@@ -39,67 +41,21 @@ from tests.chaos.points import (
     of_a_forward,
     of_a_write,
 )
-from tests.e2e.api import Api, message
-from tests.e2e.program import wait_for
+from tests.chaos.scenes import (
+    SETTLED_SECONDS,
+    Scene,
+    asked,
+    at_rest,
+    on_no_host,
+    sends_a_command_that_counts,
+    sends_message,
+    with_a_held_call,
+    with_a_policy,
+    with_a_question,
+)
+from tests.e2e.api import Api
 
-SETTLED_SECONDS = 30
 ONE_TURN = ["message", "function_call", "function_call_output", "message"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scene:
-    """What a write is about: the session, and the question that it asks, if it does."""
-
-    session_id: str
-    question_id: str = ""
-
-    @property
-    def path(self) -> str:
-        """The session's address."""
-        return f"/v1/sessions/{self.session_id}"
-
-    @property
-    def title(self) -> str:
-        """The title of a session that the write creates."""
-        return f"born of {self.session_id}"
-
-
-def at_rest(api: Api, session_id: str) -> Scene:
-    """A session as it was created."""
-    return Scene(session_id=session_id)
-
-
-def with_a_question(api: Api, session_id: str) -> Scene:
-    """A session whose agent asks before it runs a command."""
-    api.message(session_id, "Ask me before running: echo once")
-    return Scene(session_id=session_id, question_id=asked(api, session_id))
-
-
-def with_a_policy(api: Api, session_id: str) -> Scene:
-    """A session with a policy that asks before every command."""
-    body = {"name": "ask", "type": "python", "handler": "omnigent.policies.ask_on_os_tools"}
-    answer = api.http.post(f"/v1/sessions/{session_id}/policies", json=body)
-    assert answer.status_code == httpx.codes.OK, answer.text
-    return Scene(session_id=session_id)
-
-
-def with_a_held_call(api: Api, session_id: str) -> Scene:
-    """A session in which that policy has asked about a call that leaves a line each time that it is made."""
-    scene = with_a_policy(api, session_id)
-    answer = sends_a_command_that_counts(api, scene, f"held {session_id}".replace(" ", "-"))
-    assert answer.status_code == httpx.codes.ACCEPTED, answer.text
-    return Scene(session_id=session_id, question_id=asked(api, session_id))
-
-
-def asked(api: Api, session_id: str) -> str:
-    """The question that waits."""
-    pending = wait_for(
-        lambda: api.snapshot(session_id)["pending_elicitations"],
-        seconds=SETTLED_SECONDS,
-        what="a question",
-        every=0.05,
-    )
-    return str(pending[0]["elicitation_id"])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,18 +72,6 @@ class Route:
 def keyed(key: str) -> dict[str, str]:
     """The headers of a request that may be repeated."""
     return {"Idempotency-Key": key}
-
-
-def sends_message(api: Api, scene: Scene, key: str) -> httpx.Response:
-    """A user message."""
-    return api.post(scene.session_id, message("Run the shell command: echo once"), key=key)
-
-
-def sends_a_command_that_counts(api: Api, scene: Scene, key: str) -> httpx.Response:
-    """A message whose tool leaves a line each time that it runs, and shows all of them."""
-    trace = f"{scene.session_id}.trace"
-    words = f"Run the shell command: echo once >> {trace}; cat {trace}"
-    return api.post(scene.session_id, message(words), key=key)
 
 
 def sends_interrupt(api: Api, scene: Scene, key: str) -> httpx.Response:
@@ -164,6 +108,12 @@ def patches(api: Api, scene: Scene, key: str) -> httpx.Response:
     return api.http.patch(
         scene.path, json={"title": "Renamed", "labels": {"env": "prod"}}, headers=keyed(key)
     )
+
+
+def launches(api: Api, scene: Scene, key: str) -> httpx.Response:
+    """A runner on a host for a session that has none."""
+    body = {"session_id": scene.session_id, "workspace": scene.workspace}
+    return api.http.post(f"/v1/hosts/{scene.host_id}/runners", json=body, headers=keyed(key))
 
 
 def deletes(api: Api, scene: Scene, key: str) -> httpx.Response:
@@ -217,6 +167,15 @@ def is_born_once(api: Api, scene: Scene) -> None:
     """One session of that title."""
     found = api.get("/v1/sessions", limit=1000)["data"]
     assert sum(row.get("title") == scene.title for row in found) == 1
+
+
+def runs_there(api: Api, scene: Scene) -> None:
+    """The session has one runner, on that host, which does what it is told once."""
+    before = api.snapshot(scene.session_id)
+    assert (before["host_id"], before["workspace"]) == (scene.host_id, scene.workspace)
+    api.message(scene.session_id, "Run the shell command: echo once")
+    is_one_turn(api, scene)
+    assert api.snapshot(scene.session_id)["runner_id"] == before["runner_id"]
 
 
 def is_renamed(api: Api, scene: Scene) -> None:
@@ -312,6 +271,13 @@ ROUTES = (
         send=creates_on_a_host,
         check=is_born_once,
         points=of_a_write(SESSION, CREATE),
+    ),
+    Route(
+        name="launch on a host",
+        prepare=on_no_host,
+        send=launches,
+        check=runs_there,
+        points={**of_a_write(RUNNER, LAUNCH), **of_a_forward("host.launch_runner")},
     ),
     Route(
         name="patch",
