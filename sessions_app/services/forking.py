@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from django.db.models import Max, Min, QuerySet
+from django.db.models import Max
 from django.utils import timezone
 
 from agents_app.models import Agent
@@ -16,6 +16,7 @@ from sessions_app.services import access, messages, rules
 from sessions_app.services.access import Level
 from sessions_app.services.copying import History
 from sessions_app.services.sessions import NewSession
+from sessions_app.statements import Slot, Statement, compiled, kept
 
 MAX_TITLE = 200
 ID_SHOWN = 16
@@ -101,18 +102,20 @@ def _labels(source: Session) -> Mapping[str, str]:
 
 def _history(source: Session, response_id: str | None) -> History:
     """The items up to a response's last one, or all; what the running turn has written is not among them."""
-    committed = Item.objects.filter(session=source)
-    running = Turn.objects.filter(session=source, status=TurnStatus.RUNNING).exclude(response_id="")
-    begun = _edge(committed.filter(response_id__in=running.values("response_id")), Min("position"))
-    end = source.position if begun is None else begun - 1
+    begun = _begun().row(session=source.pk, limit=1)
+    end = source.position if begun is None else begun[0] - 1
     if response_id is not None:
-        last = _edge(committed.filter(response_id=response_id, position__lte=end), Max("position"))
+        answered = Item.objects.filter(session=source, response_id=response_id, position__lte=end)
+        last: int | None = answered.aggregate(last=Max("position"))["last"]
         if last is None:
             raise rules.invalid(f"response not found in conversation '{source.public_id}': '{response_id}'")
         end = last
     return History(session_pk=source.pk, end=end)
 
 
-def _edge(found: "QuerySet[Item]", of: Min | Max) -> int | None:
-    edge: int | None = found.aggregate(edge=of)["edge"]
-    return edge
+@kept
+def _begun() -> Statement:
+    """Where the items of a session's running turn begin."""
+    running = Turn.objects.filter(session=Slot("session"), status=TurnStatus.RUNNING).exclude(response_id="")
+    written = Item.objects.filter(session=Slot("session"), response_id__in=running.values("response_id"))
+    return compiled(written.order_by("position").values_list("position"), limited=True)

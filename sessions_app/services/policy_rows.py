@@ -3,13 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from policies_app.models import Change, PolicyVersion
 from policies_app.services.default_policies import NewPolicy
 from policies_app.services.versions import RESTORED, version_of
 from sessions_app.models import PolicyMemory, Session, SessionPolicy
+from sessions_app.statements import Slot, Statement, compiled, kept
 
 MAX_NAME = 256
 KEPT = (*RESTORED, "type", "created_by")
@@ -38,8 +39,10 @@ def binding(session_pk: int) -> list[SessionPolicy]:
 
     None of them is stored here; where two have the same name, the second one has another.
     """
-    root_pk = Session.objects.filter(pk=session_pk).values_list("root_id", flat=True).first()
-    own = in_order(session_pk)
+    lineage = _lineage().row(session=session_pk)
+    if lineage is None or not lineage[1]:
+        return []
+    root_pk, own = lineage[0], in_order(session_pk)
     if root_pk is None or root_pk == session_pk:
         return own
     found = in_order(root_pk)
@@ -53,6 +56,13 @@ def binding(session_pk: int) -> list[SessionPolicy]:
         row.name = _free_name(row.name, taken)
         taken.add(row.name)
     return found
+
+
+@kept
+def _lineage() -> Statement:
+    """A session's root, and whether it or its root has any policy: most have none."""
+    found = SessionPolicy.objects.filter(Q(session=OuterRef("pk")) | Q(session=OuterRef("root_id")))
+    return compiled(Session.objects.filter(pk=Slot("session")).values_list("root_id", Exists(found)))
 
 
 def restore(rows: Sequence[SessionPolicy], session_ids: Mapping[int, str], *, by: str) -> None:
