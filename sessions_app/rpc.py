@@ -89,15 +89,23 @@ class Rpc:
         self._pool = pool
         self._replica_id = replica_id
         self._key = key
-        self._http = httpx.AsyncClient(
-            trust_env=False,
-            timeout=httpx.Timeout(None, connect=5.0),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=MAX_IDLE),
-        )
+        self._http: httpx.AsyncClient | None = None
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """The client for other replicas, made with the first call to one: its certificates take 3 MiB."""
+        if self._http is None:
+            self._http = httpx.AsyncClient(
+                trust_env=False,
+                timeout=httpx.Timeout(None, connect=5.0),
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=MAX_IDLE),
+            )
+        return self._http
 
     async def close(self) -> None:
         """Release connections to the other replicas."""
-        await self._http.aclose()
+        if self._http is not None:
+            await self._http.aclose()
 
     async def runner(
         self,
@@ -181,7 +189,7 @@ class Rpc:
 
     def _signed(self, kind: str, name: str, address: str, body: bytes) -> httpx.Request:
         path = PATH.format(kind=kind, name=name)
-        return self._http.build_request("POST", address + path, content=body, headers=self._proof(path, body))
+        return self.http.build_request("POST", address + path, content=body, headers=self._proof(path, body))
 
     def _proof(self, path: str, body: bytes) -> dict[str, str]:
         stamp = str(int(time.time()))
@@ -195,7 +203,7 @@ class Rpc:
             {"method": method, "path": path, "headers": headers, "body": base64.b64encode(body).decode()}
         )
         try:
-            response = await self._http.send(self._signed("runner", runner_id, address, call), stream=True)
+            response = await self.http.send(self._signed("runner", runner_id, address, call), stream=True)
         except httpx.TransportError:
             raise TunnelLost(runner_id) from None
         try:
@@ -210,7 +218,7 @@ class Rpc:
         body = orjson.dumps({"frame": host_frames.render(frame), "seconds": seconds})
         try:
             async with asyncio.timeout(seconds + 2):
-                response = await self._http.send(self._signed("host", host_id, address, body))
+                response = await self.http.send(self._signed("host", host_id, address, body))
         except httpx.TransportError:
             raise TunnelLost(host_id) from None
         if response.status_code != 200:

@@ -61,13 +61,21 @@ class OutboundClient:
 
     def __init__(self, guard: Guard, *, tls: ssl.SSLContext | None = None) -> None:
         self._guard = guard
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=tls or tls_context(),
-            max_connections=MAX_CONNECTIONS,
-            max_keepalive_connections=MAX_IDLE_CONNECTIONS,
-            keepalive_expiry=IDLE_SECONDS,
-            network_backend=PinnedDialling(guard),
-        )
+        self._tls = tls
+        self._pool: httpcore.AsyncConnectionPool | None = None
+
+    @property
+    def pool(self) -> httpcore.AsyncConnectionPool:
+        """Its connections, from the first request on: the authorities of TLS take 3 MiB."""
+        if self._pool is None:
+            self._pool = httpcore.AsyncConnectionPool(
+                ssl_context=self._tls or tls_context(),
+                max_connections=MAX_CONNECTIONS,
+                max_keepalive_connections=MAX_IDLE_CONNECTIONS,
+                keepalive_expiry=IDLE_SECONDS,
+                network_backend=PinnedDialling(self._guard),
+            )
+        return self._pool
 
     async def send(
         self,
@@ -92,13 +100,14 @@ class OutboundClient:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._pool.aclose()
+        if self._pool is not None:
+            await self._pool.aclose()
 
     async def _exchange(
         self, method: str, target: Target, headers: dict[str, str], content: bytes, limits: Limits
     ) -> Answer:
         url = httpcore.URL(scheme="https", host=target.host, port=target.port, target=target.path)
-        async with self._pool.stream(method, url, headers=list(headers.items()), content=content) as response:
+        async with self.pool.stream(method, url, headers=list(headers.items()), content=content) as response:
             received = {
                 name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
             }
