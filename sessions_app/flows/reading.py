@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,9 @@ from sessions_app.tunnels.tunnel import Tunnel
 
 logger = logging.getLogger(__name__)
 
-MAX_IN_FLIGHT = 64
+MAX_IN_FLIGHT = 512
+"""Batches of one stream that wait for a commit; what is faster than that waits in its tunnel."""
+MAX_BYTES_IN_FLIGHT = 8 * 1024 * 1024
 MAX_STREAM_NAME = 64
 MAX_DIGITS = 18
 
@@ -38,7 +41,8 @@ class Reading:
         self._screen = screen
         self._counter = Counter(start.ingest_stream, start.ingest_number)
         self._acknowledger = Acknowledger(tunnel, start.session_id)
-        self._in_flight: list[asyncio.Future[None]] = []
+        self._in_flight: deque[tuple[asyncio.Future[None], int]] = deque()
+        self._bytes_in_flight = 0
         self._failed = asyncio.Event()
 
     async def run(self, body: AsyncIterator[bytes]) -> None:
@@ -57,13 +61,13 @@ class Reading:
 
     async def settled(self, seconds: float) -> None:
         """Wait until what was submitted is committed or has failed: nobody may take over before."""
-        open_commits = [one for one in self._in_flight if not one.done()]
+        open_commits = [one for one, _ in self._in_flight if not one.done()]
         if open_commits:
             await asyncio.wait(open_commits, timeout=seconds)
 
     async def add(self, batch: Sequence[events.Event]) -> None:
         """Commit events of ours after what the runner has said so far."""
-        await self._submit(batch)
+        await self._submit(batch, size=0)
 
     async def _pump(self, body: AsyncIterator[bytes]) -> None:
         decoder = sse.Decoder()
@@ -72,13 +76,13 @@ class Reading:
                 self.heard += 1
                 batch, ended = decode(decoder.feed(chunk), self._counter)
                 if batch:
-                    await self._submit(await self._screen.screened(batch))
+                    await self._submit(await self._screen.screened(batch), size=len(chunk))
                 if ended:
                     return
         except sse.StreamError as error:
             raise OmnigentError(ErrorCode.RUNNER_UNAVAILABLE, f"The runner's stream: {error}") from None
 
-    async def _submit(self, batch: Sequence[events.Event]) -> None:
+    async def _submit(self, batch: Sequence[events.Event], *, size: int) -> None:
         outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         stream, number = self._counter.stream, self._counter.number if self._counter.is_counting else 0
 
@@ -102,10 +106,20 @@ class Reading:
                 report=report,
             )
         )
-        self._in_flight = [one for one in self._in_flight if not one.done()]
-        self._in_flight.append(outcome)
-        if len(self._in_flight) >= MAX_IN_FLIGHT:
-            await self._in_flight[0]
+        self._in_flight.append((outcome, size))
+        self._bytes_in_flight += size
+        while self._in_flight and (self._in_flight[0][0].done() or self._is_full):
+            oldest, its_size = self._in_flight[0]
+            if not oldest.done():
+                # Not by itself: whoever is cancelled here must not cancel what `settled` waits for.
+                await asyncio.wait([oldest])
+            if self._in_flight and self._in_flight[0][0] is oldest:
+                self._in_flight.popleft()
+                self._bytes_in_flight -= its_size
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._in_flight) >= MAX_IN_FLIGHT or self._bytes_in_flight > MAX_BYTES_IN_FLIGHT
 
 
 @dataclass(slots=True)
