@@ -1,4 +1,6 @@
-"""What a commit of the writer waits for: inputs for the disk, streamed text for the operating system only."""
+"""What a commit waits for: inputs for the disk; streamed text, and work that may be done twice, for the
+operating system only.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +27,24 @@ def streamed_transaction() -> Iterator[None]:
     _set_synchronous(settings.OMNIGENT_WRITER_SYNCHRONOUS)
     with transaction.atomic():
         yield
+
+
+@contextmanager
+def repeatable_transaction() -> Iterator[None]:
+    """A transaction that survives the process; where a power cut takes it, what it is about is done again.
+
+    The connection waits for the disk again afterwards: others of its transactions are inputs.
+    """
+    _set_synchronous(settings.OMNIGENT_WRITER_SYNCHRONOUS)
+    try:
+        with transaction.atomic():
+            database = connections[DEFAULT_DB_ALIAS]
+            if database.vendor == "postgresql" and not settings.OMNIGENT_WRITER_SYNCHRONOUS_COMMIT:
+                with database.cursor() as cursor:
+                    cursor.execute("SET LOCAL synchronous_commit TO off")
+            yield
+    finally:
+        _set_synchronous(settings.OMNIGENT_SQLITE_SYNCHRONOUS)
 
 
 def _set_synchronous(level: str) -> None:

@@ -25,6 +25,7 @@ from sessions_app.models import (
     TunnelKind,
 )
 from sessions_app.services import pending_inputs, turns
+from sessions_app.services.durability import repeatable_transaction
 from sessions_app.services.tick import Tick, tick_of
 from sessions_app.statements import insert
 
@@ -119,7 +120,9 @@ def claim(*, session_pk: int, holder: str, seconds: float) -> Delivery | None:
         return None
     mine = Q(claimed_by=holder) | Q(claimed_until__isnull=True) | Q(claimed_until__lt=Now())
     free = Outbox.objects.filter(pk=row.pk) if holds_tunnel else Outbox.objects.filter(mine, pk=row.pk)
-    if not free.update(claimed_by=holder, claimed_until=Now() + timedelta(seconds=seconds)):
+    with repeatable_transaction():
+        is_mine = free.update(claimed_by=holder, claimed_until=Now() + timedelta(seconds=seconds))
+    if not is_mine:
         return None
     is_message = row.kind == OutboxKind.MESSAGE
     has_message = is_message or Outbox.objects.filter(session_id=session_pk, kind=OutboxKind.MESSAGE).exists()
@@ -142,15 +145,17 @@ def claim(*, session_pk: int, holder: str, seconds: float) -> Delivery | None:
 
 def hold(*, delivery: Delivery, holder: str, seconds: float) -> None:
     """Extend a claim that is still this process's."""
-    Outbox.objects.filter(pk=delivery.pk, claimed_by=holder).update(
-        claimed_until=Now() + timedelta(seconds=seconds)
-    )
+    with repeatable_transaction():
+        Outbox.objects.filter(pk=delivery.pk, claimed_by=holder).update(
+            claimed_until=Now() + timedelta(seconds=seconds)
+        )
 
 
 def release(*, delivery: Delivery, holder: str, was_sent: bool) -> None:
     """Let go of a claim so that whoever holds the tunnel next can take it at once."""
     kept = holder if was_sent or delivery.was_sent else ""
-    Outbox.objects.filter(pk=delivery.pk, claimed_by=holder).update(claimed_until=None, claimed_by=kept)
+    with repeatable_transaction():
+        Outbox.objects.filter(pk=delivery.pk, claimed_by=holder).update(claimed_until=None, claimed_by=kept)
 
 
 def open_turn(*, delivery: Delivery) -> None:
@@ -162,8 +167,8 @@ def open_turn(*, delivery: Delivery) -> None:
 
 
 def delivered(*, delivery: Delivery) -> None:
-    """The runner has accepted it."""
-    with transaction.atomic():
+    """The runner has accepted it. Delivered again after a power cut, it knows the item."""
+    with repeatable_transaction():
         Outbox.objects.filter(pk=delivery.pk).delete()
         if delivery.kind == OutboxKind.APPROVAL:
             Elicitation.objects.filter(

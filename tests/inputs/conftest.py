@@ -1,6 +1,7 @@
 """A whole server in this process with short loops, and the runners and hosts that dial in."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
@@ -59,3 +60,11 @@ async def host(server: Door) -> AsyncIterator[FakeHost]:
     await fake.connect()
     yield fake
     await fake.end()
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Where the outcomes of a writer would arrive."""
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()

@@ -10,12 +10,10 @@ from django.test.utils import CaptureQueriesContext
 
 from omnigent.protocol.inputs import SessionEvent
 from sessions_app.models import Item, LogEntry
-from sessions_app.process import prepare_writer_connection
 from sessions_app.services import commit, posting
 from tests.inputs.rig import Rig
 from tests.inputs.test_external import external, message
 from tests.tunnel.feed import LOCAL, Feed
-from tests.tunnel.script import text
 from tests.tunnel.trouble import Trouble, troubled
 
 DELTA = {"type": "external_output_text_delta", "data": {"delta": "x"}}
@@ -105,14 +103,6 @@ async def test_a_failing_database_stores_nothing_and_says_so(trouble: Trouble, r
     assert (await rig.post(session_id, items_of(1)[0])).status_code == 202
 
 
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """Where the outcomes of a writer would arrive."""
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
-
-
 def unit(feed: Feed, body: dict[str, Any], loop: asyncio.AbstractEventLoop) -> posting.PostUnit:
     """A posted input on its way through the writer."""
     return posting.PostUnit(
@@ -144,14 +134,6 @@ def test_one_that_cannot_be_stored_is_left_out_alone(at: int, loop: asyncio.Abst
     assert Item.objects.count() == LogEntry.objects.count() == 2
 
 
-def synchronous() -> str:
-    """What a commit of this connection waits for."""
-    asked = "PRAGMA synchronous" if connection.vendor == "sqlite" else "SHOW synchronous_commit"
-    with connection.cursor() as cursor:
-        cursor.execute(asked)
-        return str(cursor.fetchone()[0])
-
-
 @pytest.mark.django_db
 @pytest.mark.parametrize("sources", [1, 16])
 @pytest.mark.parametrize("count", [1, 16])
@@ -172,44 +154,3 @@ def test_any_number_takes_the_statements_of_one(
     taken = [query["sql"][:90] for query in captured if not query["sql"].startswith(control)]
     assert len(taken) <= 5, taken
     assert Item.objects.count() == min(count, sources)
-
-
-@pytest.fixture
-def careful(transactional_db: None) -> Iterator[None]:
-    """A database whose connections wait for the disk unless they say otherwise, and a writer's connection."""
-    if connection.vendor == "postgresql":
-        execute("ALTER ROLE CURRENT_USER SET synchronous_commit TO on")
-        connection.close()
-    prepare_writer_connection()
-    yield
-    if connection.vendor == "postgresql":
-        execute("ALTER ROLE CURRENT_USER RESET synchronous_commit")
-    connection.close()
-
-
-def execute(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-
-
-@pytest.mark.usefixtures("careful")
-def test_an_input_is_on_the_disk_and_streamed_text_need_not_be(loop: asyncio.AbstractEventLoop) -> None:
-    feed = Feed()
-    [item] = items_of(1)
-    seen: list[str] = []
-
-    def look(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if sql.startswith("INSERT") and "logentry" in sql:
-            seen.append(synchronous())
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(look):
-        feed.take(text("streamed"))
-        commit.commit([unit(feed, DELTA, loop)])
-        commit.commit([unit(feed, item, loop)])
-        commit.commit([unit(feed, DELTA, loop), unit(feed, item, loop)])
-        commit.commit([feed.unit(text("x")), unit(feed, DELTA, loop)])
-        commit.commit([feed.unit(text("x")), unit(feed, item, loop)])
-
-    streamed, durable = ("1", "2") if connection.vendor == "sqlite" else ("off", "on")
-    assert seen == [streamed, streamed, durable, durable, streamed, streamed, streamed, durable]
