@@ -44,11 +44,6 @@ class Addition:
     item: NewItem | None = None
     report: Report | None = None
 
-    @property
-    def is_text(self) -> bool:
-        """Whether it is only shown while it streams; the item that keeps it comes later."""
-        return isinstance(self.event, events.OutputTextDelta)
-
 
 def read(event: inputs.SessionEvent, payload: inputs.Payload, now: datetime) -> Addition:
     """What an input adds whose type is among `KINDS`. Raises OmnigentError."""

@@ -15,7 +15,7 @@ from omnigent.protocol import inputs as protocol
 from sessions_app.services import additions, inputs
 from sessions_app.services.access import Access, Level, not_found, require
 from sessions_app.services.additions import Addition
-from sessions_app.services.durability import durable_transaction, streamed_transaction
+from sessions_app.services.durability import durable_transaction
 
 logger = logging.getLogger(__name__)
 
@@ -95,10 +95,9 @@ def _read(unit: PostUnit, now: datetime) -> Reading:
 
 
 def _persist(units: Sequence[PostUnit], readings: Sequence[Reading], now: datetime) -> None:
-    is_text = all(reading.addition is None or reading.addition.is_text for reading in readings)
     for attempt in range(ATTEMPTS):
         try:
-            with streamed_transaction() if is_text else durable_transaction():
+            with durable_transaction():
                 _write(units, readings, now)
             return
         except TROUBLES:
