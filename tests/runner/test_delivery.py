@@ -115,6 +115,7 @@ async def test_a_full_uplink_holds_the_turn_back_and_loses_nothing(tmp_path: Pat
         rig.server.subscribe(into=stream)
         await rig.server.say("Count to 500")
         await until(lambda: len(stream.events) > 10)
+        # Nothing more is to come: there is no condition to wait for, only a while in which it would have.
         await asyncio.sleep(0.1)
         held = len(stream.events)
         assert held < 100

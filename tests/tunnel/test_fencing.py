@@ -145,6 +145,7 @@ async def test_a_relay_is_not_started_on_a_generation_that_is_not_the_newest(
 
         await post(session, "Hi")
         await until(lambda: process.pool.run(lambda: row(session.pk).status == "running"))
+        # Nothing is to happen: there is no condition to wait for, only a while in which it would have.
         await asyncio.sleep(0.2)
 
         assert runner.requests == []
@@ -219,6 +220,7 @@ async def test_a_turn_whose_runner_does_not_come_back_fails_after_the_lease(rest
             return busy, waiting, make_session(runner_id=runner_id)
 
         busy, waiting, idle = await restless.pool.run(scene)
+        # Longer than a lease that nobody renews.
         await asyncio.sleep(0.8)
         assert (await restless.pool.run(row, busy.pk)).status == "running"
         await runner.hang_up()
@@ -237,6 +239,7 @@ async def test_a_runner_that_comes_back_within_the_lease_is_not_missed(restless:
         busy = await restless.pool.run(make_session, runner_id=runner.runner_id, status="running")
         for _ in range(4):
             await runner.hang_up()
+            # Away, but for less than the lease.
             await asyncio.sleep(0.2)
             await runner.dial()
 
